@@ -1,0 +1,130 @@
+package hien
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// An EventKind is what an event tells.
+type EventKind string
+
+// The kinds of events.
+const (
+	LeadGiven      EventKind = "lead"       // a person gave an identifier for a purpose
+	ConsentChanged EventKind = "consent"    // a person answered the question
+	StoreVisited   EventKind = "visit"      // a stay has ended
+	Withdrawn      EventKind = "withdrawal" // a person took purposes back
+)
+
+// An Event is what goes upstream. NewEvent, NewWithdrawal and, for the record
+// alone, EventFromRecord make one: none exists that a consent did not allow
+// when it was made, and the record asks again when a batch is built (R-CON-7).
+type Event struct {
+	id      consent.ID
+	kind    EventKind
+	purpose consent.Purpose
+	user    LeadKey
+	at      Moment
+	facts   Facts
+	consent consent.Consent
+}
+
+// Facts are what an event tells beyond who, when and under which consent.
+// The JSON is how the record keeps them.
+type Facts struct {
+	Store     string            `json:"store"`
+	Zone      string            `json:"zone,omitempty"`
+	Sealed    SealedPhone       `json:"sealed,omitempty"`     // LeadGiven, where the purpose reaches the person
+	SealedFor consent.ID        `json:"sealed_for,omitempty"` // the consent to which the sealed number is bound
+	Visit     *VisitFacts       `json:"visit,omitempty"`      // StoreVisited
+	Withdrawn []consent.Purpose `json:"withdrawn,omitempty"`  // Withdrawn
+}
+
+// VisitFacts are what is told of a visit.
+type VisitFacts struct {
+	Number    int           `json:"number"`                 // 1 for the first
+	Stayed    time.Duration `json:"stayed_ns"`              // 0 when the end was not seen
+	SinceLast time.Duration `json:"since_last_ns,omitzero"` // since the visit before began; 0 for the first
+}
+
+// NewEvent makes an event that the consent allows under the purpose, which is
+// an error otherwise. It tells of the person with that lead key.
+func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey, at Moment, f Facts) (Event, error) {
+	switch {
+	case !c.Allows(p):
+		return Event{}, fmt.Errorf("event %s: consent %s does not allow %s", kind, c.ID(), p)
+	case kind == Withdrawn:
+		return Event{}, fmt.Errorf("event %s: a withdrawal is made by NewWithdrawal", kind)
+	case f.Sealed != "" && !p.Reaches():
+		return Event{}, fmt.Errorf("event %s: %s does not reach the person and carries no number", kind, p)
+	case user == "":
+		return Event{}, fmt.Errorf("event %s: no lead key", kind)
+	}
+	return Event{id: consent.NewID(), kind: kind, purpose: p, user: user, at: at, facts: f, consent: c}, nil
+}
+
+// NewWithdrawal makes the event that tells of a withdrawal: the purposes are
+// stopped upstream. after is the consent as it stands then.
+func NewWithdrawal(after consent.Consent, purposes []consent.Purpose, user LeadKey, at Moment, f Facts) (Event, error) {
+	for _, p := range purposes {
+		if after.Allows(p) {
+			return Event{}, fmt.Errorf("withdrawal: consent %s still allows %s", after.ID(), p)
+		}
+	}
+	if len(purposes) == 0 || user == "" {
+		return Event{}, fmt.Errorf("withdrawal of %d purposes: nothing to tell", len(purposes))
+	}
+	f.Withdrawn = purposes
+	return Event{id: consent.NewID(), kind: Withdrawn, user: user, at: at, facts: f, consent: after}, nil
+}
+
+// EventFromRecord makes an event of what the record holds, with the person's
+// consent as it stands now. Only internal/sqlite calls it; a test holds that.
+func EventFromRecord(id consent.ID, kind EventKind, p consent.Purpose, user LeadKey, at Moment, facts []byte, now consent.Consent) (Event, error) {
+	e := Event{id: id, kind: kind, purpose: p, user: user, at: at, consent: now}
+	if err := json.Unmarshal(facts, &e.facts); err != nil {
+		return Event{}, fmt.Errorf("event %s: facts: %w", id, err)
+	}
+	return e, nil
+}
+
+// ID is fixed when the thing happens; upstream it makes a second delivery
+// harmless.
+func (e Event) ID() consent.ID { return e.id }
+
+// Kind is what the event tells.
+func (e Event) Kind() EventKind { return e.kind }
+
+// Purpose is the purpose under which it is told; empty for a withdrawal.
+func (e Event) Purpose() consent.Purpose { return e.purpose }
+
+// User is the person upstream.
+func (e Event) User() LeadKey { return e.user }
+
+// At is when it happened.
+func (e Event) At() Moment { return e.at }
+
+// Facts are what it tells.
+func (e Event) Facts() Facts { return e.facts }
+
+// Consent is the person's consent as it stood when the event was made or
+// last read from the record. Upstream hears it with each event.
+func (e Event) Consent() consent.Consent { return e.consent }
+
+// Subject is the person's random name, which never goes upstream.
+func (e Event) Subject() consent.ID { return e.consent.Subject() }
+
+// Allowed reports whether the event may still be sent.
+func (e Event) Allowed() bool { return e.kind == Withdrawn || e.consent.Allows(e.purpose) }
+
+// A Delivery is what became of a batch.
+type Delivery struct {
+	Accepted []consent.ID          // the sink has them; they leave the queue
+	Parked   map[consent.ID]string // the sink will never take them; the answer that says so
+	Retry    error                 // the rest is to be tried again, and why
+	After    time.Duration         // not before this long; 0 leaves it to the courier
+	Stop     error                 // the rest waits until the owner has mended something, and what
+}

@@ -1,0 +1,164 @@
+package hien
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// A MAC is a device's hardware address: a session's key, never a person's
+// identity (phones draw a private one for each network and may change it).
+// It prints masked, a4:83:e7:··:··:··; Reveal is for the kernel.
+type MAC [6]byte
+
+// MACFrom takes the six bytes of a hardware address.
+func MACFrom(hw net.HardwareAddr) (MAC, error) {
+	if len(hw) != 6 {
+		return MAC{}, fmt.Errorf("hardware address of %d bytes: want 6", len(hw))
+	}
+	return MAC(hw), nil
+}
+
+// ParseMAC reads a hardware address as people and tools write it.
+func ParseMAC(s string) (MAC, error) {
+	hw, err := net.ParseMAC(s)
+	if err != nil {
+		return MAC{}, errors.New("not a hardware address: want six bytes, as in 02:00:5e:10:00:01")
+	}
+	return MACFrom(hw)
+}
+
+// Reveal is the whole address, for the kernel's sets and tables.
+func (m MAC) Reveal() net.HardwareAddr { return m[:] }
+
+// IsZero reports whether the address is not known.
+func (m MAC) IsZero() bool { return m == MAC{} }
+
+func (m MAC) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:··:··:··", m[0], m[1], m[2])
+}
+
+// Format prints the mask whatever the verb, %x and %#v too.
+func (m MAC) Format(f fmt.State, _ rune) { fmt.Fprint(f, m.String()) }
+
+// MarshalText writes the mask.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// LogValue logs the mask.
+func (m MAC) LogValue() slog.Value { return slog.StringValue(m.String()) }
+
+// A Zone is one guest network with its own texts, terms and limits.
+type Zone struct {
+	Name       string
+	Interface  string        // the bridge, SSID or VLAN that its guests are on
+	PortalPort uint16        // tcp port of the portal on the zone's addresses
+	Pass       time.Duration // how long a pass lasts
+	VisitGap   time.Duration // a longer absence ends the visit
+	Offer      string        // what is offered to everybody who comes in; may be empty
+	Purposes   []consent.Purpose
+}
+
+// A GuestID names a guest: a device in a zone.
+type GuestID struct {
+	Zone string
+	MAC  MAC
+}
+
+// A Sighting is evidence that a guest is here.
+type Sighting struct {
+	Guest  GuestID
+	Addr   netip.Addr // the address that was seen; the zero Addr when the frame told none
+	Source string     // "dhcp", "arp", "nd", "neighbour", "portal"
+}
+
+// A Stay is the time from a guest's first sighting to the last without a gap
+// longer than the zone's VisitGap.
+type Stay struct {
+	Start, Last Moment
+	Visit       consent.ID // of the visit in the record, when one was opened; else empty
+}
+
+// A Pass is the right of a guest to the internet until a time on the boot
+// clock. The zero Pass has ended.
+type Pass struct {
+	Until time.Duration // Moment.Up
+}
+
+// Left is what is left of the pass; at least 0.
+func (p Pass) Left(now Moment) time.Duration { return max(0, p.Until-now.Up) }
+
+// MaxAddrs is how many addresses of one guest are remembered. A phone has one
+// IPv4 and three or four IPv6 addresses.
+const MaxAddrs = 8
+
+// A Guest is what the livebook knows of a device while it is in the shop. It
+// lives in memory and on tmpfs and holds no readable number and no consent.
+type Guest struct {
+	ID      GuestID
+	Addrs   []netip.Addr // newest first, at most MaxAddrs
+	Stay    Stay
+	Ended   []Stay // stays that are over and not yet in the record
+	Pass    Pass
+	Form    *Form           // a half-finished opt-in
+	Codes   []time.Duration // Moment.Up of each code sent to this device within a day
+	Receipt string          // the receipt's secret, shown until the stay ends
+	Asked   bool            // the question was put before the guest in this stay
+	Gave    bool            // and answered with at least one yes
+}
+
+// Remember puts addr first among the guest's addresses and reports whether it
+// was new. The oldest makes room; in the kernel it ends with the pass.
+func (g *Guest) Remember(addr netip.Addr) (added bool) {
+	if !addr.IsValid() || slices.Contains(g.Addrs, addr) {
+		return false
+	}
+	g.Addrs = slices.Insert(g.Addrs, 0, addr)
+	g.Addrs = g.Addrs[:min(MaxAddrs, len(g.Addrs))]
+	return true
+}
+
+// A Form is an opt-in that waits for its code.
+type Form struct {
+	Consent   consent.ID        // of the consent that it will become
+	Agreed    []consent.Purpose // what was ticked
+	Notice    consent.Notice
+	Browser   string    // the User-Agent, at most 256 bytes
+	Sealed    []byte    // the number, under a key that lives in the daemon's memory only
+	LastTwo   string    // the number's last two digits, to say where the code went
+	Challenge Challenge // the code
+	Receipt   string    // the receipt's secret
+	Proven    bool      // the code was right; only the record may still be missing
+}
+
+// A Visit is one stay of a person who agreed to have visits counted.
+type Visit struct {
+	ID      consent.ID
+	Subject consent.ID
+	Zone    string
+	Start   Moment
+	End     Moment // the zero Moment while the visit goes on
+	Number  int    // 1 for the person's first
+}
+
+// A Mark is a keyed hash of a MAC, hex. The one kind that is kept so far is
+// the member mark: under the router's key, beside the lead, only with
+// consent.VisitFrequency, and gone with its withdrawal.
+type Mark string
+
+// A Member is a person whom the record knows.
+type Member struct {
+	Consent   consent.Consent // as it stands now; its Subject names the person
+	Key       LeadKey
+	Sealed    SealedPhone // empty unless a purpose must reach the person
+	Visits    int         // in the record, the open one included
+	LastVisit Moment      // start of the latest visit; the zero Moment if there is none
+}
+
+// Known reports whether there is such a person.
+func (m Member) Known() bool { return m.Consent.Subject() != "" }

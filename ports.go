@@ -1,0 +1,152 @@
+package hien
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// What the gateway asks of the parts that are handed to it. Each is kept by
+// one tool: the record by internal/sqlite, the livebook by internal/livebook,
+// the door by firewall, the sender by internal/otp.
+
+// A Record keeps what must outlive a power cut. Each method that writes is
+// one transaction: all of it is durable when it returns nil, and none of it
+// happened when it returns an error. An error that wraps ErrStorage says that
+// the record cannot be written (a full disk, a read-only flash).
+type Record interface {
+	// OptIn finds the person with that lead key, or names a new one, and
+	// records what make answers. make runs inside the transaction; its Member
+	// is the person as known so far (zero answers for a new one, but a
+	// Subject always). A second OptIn with the same consent id records
+	// nothing and returns nil.
+	OptIn(ctx context.Context, key LeadKey, make func(Member) (OptIn, error)) error
+
+	// Member finds the person behind a member mark; the zero Member if there
+	// is none.
+	Member(ctx context.Context, mark Mark) (Member, error)
+
+	// EndStays records the visits of those stays whose mark is a member's
+	// that still allows consent.VisitFrequency, and forgets the others. A
+	// stay whose Visit is open in the record closes it; for any other a row
+	// is made. Visits left open by an earlier boot than now's are closed
+	// with an End equal to their Start. make answers the event of each
+	// visit. With nothing to write, nothing is written.
+	EndStays(ctx context.Context, stays []EndedStay, now Moment, make func(Member, Visit, time.Duration) (Event, error)) error
+
+	// Withdraw finds the person and records what make answers: the ledger
+	// entry, the new standing, the deletion of the person's queued events of
+	// those purposes, of the member marks and visits when VisitFrequency
+	// goes, of the sealed number when nothing that reaches the person stays,
+	// of the lead when nothing stays at all; and the outgoing event. Nobody
+	// found is ErrNoReceipt.
+	Withdraw(ctx context.Context, who Who, make func(Member) (Withdrawal, error)) error
+
+	// Receipt finds what a receipt proves; ErrNoReceipt if there is none.
+	Receipt(ctx context.Context, secret consent.Hash) (Receipt, error)
+}
+
+// A Livebook is the book of who is in the shop now. It outlives the daemon
+// and not a power cut.
+type Livebook interface {
+	// Guest is what the book holds of a guest; false when it holds nothing.
+	Guest(id GuestID) (Guest, bool, error)
+
+	// Change reads a guest (a fresh one when there is none), lets change edit
+	// it, and writes it back, in one transaction that excludes every other.
+	// When change returns an error nothing is written and Change returns that
+	// error as it is. Two are not passed on: ErrUnchanged writes nothing, and
+	// ErrForget removes the guest from the book.
+	Change(id GuestID, change func(*Guest) error) error
+
+	// Guests hands every guest to visit, in no order. visit must not call
+	// the book.
+	Guests(visit func(Guest) error) error
+
+	// CountCode counts one code for a number (named by a keyed hash) unless
+	// the limits of CodesPerQuarter and CodesPerDay forbid it, which it
+	// reports. Counts older than a day are dropped.
+	CountCode(number []byte, now time.Duration) (allowed bool, err error)
+}
+
+// A Door lets guests through and shuts them out; every call is idempotent.
+type Door interface {
+	// Admit lets a guest at these addresses through for left.
+	Admit(ctx context.Context, id GuestID, addrs []netip.Addr, left time.Duration) error
+	// Remove shuts it out and ends its connections.
+	Remove(ctx context.Context, id GuestID, addrs []netip.Addr) error
+}
+
+// A Sender carries a code to a person.
+type Sender interface {
+	Send(ctx context.Context, m Message) error
+}
+
+// A Message is a code on its way.
+type Message struct {
+	To       Phone
+	Code     Code
+	Language string
+	Guest    GuestID
+}
+
+// An OptIn is what is recorded in one transaction when a person agrees.
+type OptIn struct {
+	Consent     consent.Consent // the answer just given; the record lays it over what stood
+	Notice      consent.Notice
+	Statement   consent.Statement             // for the ledger
+	Commitments map[string]consent.Commitment // beside the ledger; their hashes are in the Statement
+	Mark        Mark                          // empty without VisitFrequency
+	Sealed      SealedPhone                   // empty unless a purpose reaches the person
+	Visit       *Visit                        // opened now; nil without VisitFrequency
+	Receipt     consent.Hash                  // SHA-256 of the receipt's secret
+	Events      []Event
+}
+
+// A Withdrawal is what is recorded in one transaction when a person takes
+// purposes back.
+type Withdrawal struct {
+	After     consent.Consent // as it stands now
+	Purposes  []consent.Purpose
+	Statement consent.Statement
+	Event     Event
+}
+
+// Who names a person whose consent is to be withdrawn: by the receipt's
+// secret, hashed, or by subject.
+type Who struct {
+	Receipt consent.Hash
+	Subject consent.ID
+}
+
+// A Receipt is what a person can see of a consent given here.
+type Receipt struct {
+	Given    consent.Consent // as it was given
+	Standing consent.Consent // as it stands
+	Notice   string          // the wording, see consent.Notice.Text
+}
+
+// An EndedStay is a stay that is over.
+type EndedStay struct {
+	Zone string
+	Mark Mark
+	Stay Stay
+}
+
+// The errors on which callers branch.
+var (
+	ErrUnchanged = errors.New("unchanged")                       // from Livebook.Change's argument
+	ErrForget    = errors.New("forget the guest")                // from Livebook.Change's argument
+	ErrStorage   = errors.New("the record cannot be written")    // a full disk, a damaged or newer database
+	ErrNoReceipt = errors.New("no such receipt")                 // also for one that was erased
+	ErrNoForm    = errors.New("no form is waiting for a code")   // it was finished, or forgotten by a restart
+	ErrBadCode   = errors.New("the code is not right")           // and a try is gone
+	ErrCodeDead  = errors.New("the code has expired")            // or was guessed too often
+	ErrTooMany   = errors.New("too many codes were asked for")   // by this number or this device
+	ErrNotSent   = errors.New("the code could not be sent")      // the sender's word is wrapped beside it
+	ErrNoAsking  = errors.New("nothing is asked for at present") // no sender, or the record is closed
+	ErrNoZone    = errors.New("no such zone")
+)
