@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/ed25519"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+)
+
+// A Ledger is the read side of a record: the consents and withdrawals, and
+// what proves them. A Store has one; OpenLedger opens one alone.
+type Ledger struct {
+	db   *sql.DB
+	path string
+}
+
+// OpenLedger opens the ledger of a record while no daemon runs; while one
+// does, the error wraps ErrInUse. It changes nothing that the record says and
+// does not migrate it; only a log left by a crash is folded into the file, as
+// the next start of the daemon would. The file and its directory must be
+// writable for that.
+func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
+	return openLedger(ctx, settings{path: path, wait: busyTimeout})
+}
+
+func openLedger(ctx context.Context, set settings) (_ *Ledger, err error) {
+	if set.path, err = filepath.Abs(set.path); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(set.path); err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	l := &Ledger{db: openDB(set), path: set.path}
+	version, err := schemaOf(ctx, l.db, l.path)
+	all, listErr := migrations()
+	switch {
+	case err != nil:
+	case listErr != nil:
+		err = listErr
+	case version == 0:
+		err = fmt.Errorf("open ledger: %s is empty: no consent was ever recorded in it", l.path)
+	case version > len(all):
+		err = &NewerError{Path: l.path, Has: version, Knows: len(all)}
+	}
+	if err != nil {
+		return nil, errors.Join(fault(l.path, "open ledger", err), l.db.Close())
+	}
+	return l, nil
+}
+
+// Close closes the record. A log that is left is folded into the file.
+func (l *Ledger) Close() error {
+	return fault(l.path, "close record", l.db.Close())
+}
+
+// Head is the end of the ledger as it was last written.
+func (l *Ledger) Head(ctx context.Context) (consent.Head, error) {
+	h, err := head(ctx, l.db)
+	return h, fault(l.path, "read ledger", err)
+}
+
+// A querier is a database or a transaction on it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func head(ctx context.Context, q querier) (consent.Head, error) {
+	var h consent.Head
+	var hash []byte
+	if err := q.QueryRowContext(ctx, "SELECT seq, hash FROM ledger_head").Scan(&h.Seq, &hash); err != nil {
+		return consent.Head{}, err
+	}
+	copy(h.Hash[:], hash)
+	return h, nil
+}
+
+// entryPage is how many entries are read at once. Between pages the record is
+// free for others, however slow the reader is.
+const entryPage = 64
+
+// Entries are the entries of the ledger in order, those included that are
+// appended while it is read.
+func (l *Ledger) Entries(ctx context.Context) iter.Seq2[consent.Entry, error] {
+	return func(yield func(consent.Entry, error) bool) {
+		var after uint64
+		for {
+			page, err := l.entriesAfter(ctx, after)
+			if err != nil {
+				yield(consent.Entry{}, fault(l.path, "read ledger", err))
+				return
+			}
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+				after = e.Seq
+			}
+			if len(page) < entryPage {
+				return
+			}
+		}
+	}
+}
+
+func (l *Ledger) entriesAfter(ctx context.Context, after uint64) ([]consent.Entry, error) {
+	rows, err := l.db.QueryContext(ctx,
+		"SELECT seq, body, hash, signature FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", after, entryPage)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var page []consent.Entry
+	for rows.Next() {
+		var e consent.Entry
+		var hash []byte
+		if err := rows.Scan(&e.Seq, &e.Body, &hash, &e.Signature); err != nil {
+			return nil, err
+		}
+		copy(e.Hash[:], hash)
+		page = append(page, e)
+	}
+	return page, rows.Err()
+}
+
+// Verify checks the ledger against the router's public key, from its first
+// entry to the head that was last written, and answers that head. What does
+// not hold wraps consent.ErrBroken. Entries that are appended meanwhile are
+// not looked at.
+func (l *Ledger) Verify(ctx context.Context, pub ed25519.PublicKey) (consent.Head, error) {
+	end, err := l.Head(ctx)
+	if err != nil {
+		return consent.Head{}, err
+	}
+	known := func(yield func(consent.Entry, error) bool) {
+		for e, err := range l.Entries(ctx) {
+			if err == nil && e.Seq > end.Seq || !yield(e, err) {
+				return
+			}
+		}
+	}
+	if err := consent.Verify(pub, known, end); err != nil {
+		return consent.Head{}, err
+	}
+	var beyond int
+	err = l.db.QueryRowContext(ctx, "SELECT count(*) FROM ledger WHERE seq > (SELECT seq FROM ledger_head)").Scan(&beyond)
+	if err != nil {
+		return consent.Head{}, fault(l.path, "read ledger", err)
+	}
+	if beyond > 0 {
+		return consent.Head{}, fmt.Errorf("%w: %d entries stand behind the last that was written", consent.ErrBroken, beyond)
+	}
+	return end, nil
+}
+
+// NoticeText is the exact wording with that hash (R-CON-6). A hash that is
+// not known is an error that wraps sql.ErrNoRows.
+func (l *Ledger) NoticeText(ctx context.Context, hash consent.Hash) (string, error) {
+	var text string
+	err := l.db.QueryRowContext(ctx, "SELECT text FROM notices WHERE hash = ?", hash[:]).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("notice %s: %w", hash, err)
+	}
+	return text, fault(l.path, "read notice", err)
+}
+
+// Commitments are what stands beside an entry of the ledger by name; none
+// where there never were any, or after an erasure.
+func (l *Ledger) Commitments(ctx context.Context, seq uint64) (map[string]consent.Commitment, error) {
+	var text []byte
+	err := l.db.QueryRowContext(ctx, "SELECT named FROM commitments WHERE seq = ?", seq).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault(l.path, "read commitments", err)
+	}
+	var named map[string]consent.Commitment
+	if err := json.Unmarshal(text, &named); err != nil {
+		return nil, fmt.Errorf("read commitments of entry %d: %w", seq, err)
+	}
+	return named, nil
+}
+
+// appendEntry chains the statement to the ledger's end.
+func (t *tx) appendEntry(ctx context.Context, st consent.Statement, by consent.Signer) (consent.Entry, error) {
+	end, err := head(ctx, t)
+	if err != nil {
+		return consent.Entry{}, err
+	}
+	e, err := consent.Append(end, st, by)
+	if err != nil {
+		return consent.Entry{}, err
+	}
+	if _, err := t.exec(ctx, "INSERT INTO ledger (seq, body, hash, signature) VALUES (?, ?, ?, ?)",
+		e.Seq, e.Body, e.Hash[:], e.Signature); err != nil {
+		return consent.Entry{}, err
+	}
+	_, err = t.exec(ctx, "UPDATE ledger_head SET seq = ?, hash = ?", e.Seq, e.Hash[:])
+	return e, err
+}
+
+var _ querier = (*tx)(nil)
+
+// noReceipt turns an empty answer into hien.ErrNoReceipt.
+func noReceipt(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return hien.ErrNoReceipt
+	}
+	return err
+}

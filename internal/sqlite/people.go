@@ -1,0 +1,160 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+)
+
+// A person is a row of people; 0 is nobody.
+type person int64
+
+// A member is what is known of a person, and where it stands.
+type member struct {
+	hien.Member
+	row person
+}
+
+// Member finds the person behind a member mark.
+func (s *Store) Member(ctx context.Context, mark hien.Mark) (hien.Member, error) {
+	var m member
+	err := s.write(ctx, "look up member", func(t *tx) (err error) {
+		m, err = t.memberByMark(ctx, mark)
+		return err
+	})
+	return m.Member, err
+}
+
+// Receipt finds what a receipt proves: the consent as it was given, and as it
+// stands.
+func (s *Store) Receipt(ctx context.Context, secret consent.Hash) (hien.Receipt, error) {
+	var r hien.Receipt
+	err := s.write(ctx, "look up receipt", func(t *tx) error {
+		row, given, err := t.givenUnder(ctx, secret)
+		if err != nil {
+			return noReceipt(err)
+		}
+		r.Given = given
+		if r.Standing, err = t.standing(ctx, row); err != nil {
+			return err
+		}
+		notice := given.Notice()
+		return t.QueryRowContext(ctx, "SELECT text FROM notices WHERE hash = ?", notice[:]).Scan(&r.Notice)
+	})
+	return r, err
+}
+
+// memberByMark is nobody when the mark is nobody's.
+func (t *tx) memberByMark(ctx context.Context, mark hien.Mark) (member, error) {
+	row, err := t.person(ctx, "SELECT person FROM marks WHERE mark = ?", mark)
+	if err != nil || row == 0 {
+		return member{}, err
+	}
+	return t.member(ctx, row)
+}
+
+// memberByKey names a new person when nobody has the lead key; row is 0 then.
+func (t *tx) memberByKey(ctx context.Context, key hien.LeadKey) (member, error) {
+	row, err := t.person(ctx, "SELECT person FROM people WHERE lead_key = ?", key)
+	if err != nil {
+		return member{}, err
+	}
+	if row != 0 {
+		return t.member(ctx, row)
+	}
+	unanswered := consent.FromRecord("", consent.NewID(), consent.Hash{}, "", hien.Moment{}, nil)
+	return member{Member: hien.Member{Consent: unanswered, Key: key}}, nil
+}
+
+// person answers the one person of a query, 0 for none.
+func (t *tx) person(ctx context.Context, query string, arg any) (row person, err error) {
+	err = t.QueryRowContext(ctx, query, arg).Scan(&row)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return row, err
+}
+
+// member is all that is known of a person. One whose lead is gone has
+// answers, all refused, and no key.
+func (t *tx) member(ctx context.Context, row person) (member, error) {
+	m := member{row: row}
+	var err error
+	if m.Consent, err = t.standing(ctx, row); err != nil {
+		return member{}, err
+	}
+	if err := t.QueryRowContext(ctx, "SELECT coalesce(lead_key, ''), coalesce(sealed, '') FROM people WHERE person = ?", row).
+		Scan(&m.Key, &m.Sealed); err != nil {
+		return member{}, err
+	}
+	var start stamp
+	err = t.QueryRowContext(ctx, `SELECT number, start_wall, start_boot, start_up, start_in_step
+		FROM visits WHERE person = ? ORDER BY number DESC LIMIT 1`, row).
+		Scan(&m.Visits, &start.wall, &start.boot, &start.up, &start.inStep)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return member{}, err
+	}
+	m.LastVisit = start.moment()
+	return m, nil
+}
+
+// standing is the consent as it stands: each purpose as it was last
+// answered, under the name of the latest consent.
+func (t *tx) standing(ctx context.Context, row person) (consent.Consent, error) {
+	rows, err := t.QueryContext(ctx, `SELECT p.subject, s.purpose, s.agreed, c.id, c.notice, c.language, c.wall, c.boot, c.up, c.in_step
+		FROM people AS p JOIN standing AS s USING (person) JOIN consents AS c ON c.seq = s.consent
+		WHERE p.person = ? ORDER BY c.seq`, row)
+	if err != nil {
+		return consent.Consent{}, err
+	}
+	defer rows.Close()
+	var latest consentRow
+	var answers []consent.Answer
+	for rows.Next() {
+		var a consent.Answer
+		if err := rows.Scan(&latest.subject, &a.Purpose, &a.Agreed, &latest.id, &latest.notice, &latest.language,
+			&latest.at.wall, &latest.at.boot, &latest.at.up, &latest.at.inStep); err != nil {
+			return consent.Consent{}, err
+		}
+		answers = append(answers, a)
+	}
+	return latest.with(answers), rows.Err()
+}
+
+// givenUnder is the consent whose receipt has that hash; sql.ErrNoRows if
+// there is none.
+func (t *tx) givenUnder(ctx context.Context, receipt consent.Hash) (person, consent.Consent, error) {
+	var row person
+	var c consentRow
+	var text []byte
+	err := t.QueryRowContext(ctx, `SELECT person, p.subject, id, notice, language, wall, boot, up, in_step, answers
+		FROM consents JOIN people AS p USING (person) WHERE receipt = ?`, receipt[:]).
+		Scan(&row, &c.subject, &c.id, &c.notice, &c.language, &c.at.wall, &c.at.boot, &c.at.up, &c.at.inStep, &text)
+	if err != nil {
+		return 0, consent.Consent{}, err
+	}
+	var answers []consent.Answer
+	if err := json.Unmarshal(text, &answers); err != nil {
+		return 0, consent.Consent{}, fmt.Errorf("consent %s: answers: %w", c.id, err)
+	}
+	return row, c.with(answers), nil
+}
+
+// A consentRow is a consent without its answers.
+type consentRow struct {
+	id, subject consent.ID
+	notice      []byte
+	language    string
+	at          stamp
+}
+
+func (c consentRow) with(answers []consent.Answer) consent.Consent {
+	var notice consent.Hash
+	copy(notice[:], c.notice)
+	return consent.FromRecord(c.id, c.subject, notice, c.language, c.at.moment(), answers)
+}

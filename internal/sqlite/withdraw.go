@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hien-wifi/hien"
+)
+
+// Withdraw records that a person took purposes back, and carries it out, in
+// one transaction; then it empties the log of what was deleted. make must not
+// call the store: it runs inside. Its error is returned as it is, and nothing
+// is recorded.
+func (s *Store) Withdraw(ctx context.Context, who hien.Who, make func(hien.Member) (hien.Withdrawal, error)) error {
+	err := s.write(ctx, "record withdrawal", func(t *tx) error {
+		m, err := t.memberFor(ctx, who)
+		if err != nil {
+			return err
+		}
+		w, err := make(m.Member)
+		if err != nil {
+			return err
+		}
+		if w.After.Subject() != m.Consent.Subject() || w.Statement.Subject != m.Consent.Subject() {
+			return fmt.Errorf("record withdrawal %s: it is another person's", w.Statement.ID)
+		}
+		if _, err := t.appendEntry(ctx, w.Statement, s.signer); err != nil {
+			return err
+		}
+		for _, a := range w.After.Answers() {
+			if a.Agreed {
+				continue
+			}
+			if _, err := t.exec(ctx, "UPDATE standing SET agreed = 0 WHERE person = ? AND purpose = ? AND agreed = 1",
+				m.row, a.Purpose); err != nil {
+				return err
+			}
+		}
+		if _, err := t.narrow(ctx, m, w.After); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, t, m.row, w.Event)
+	})
+	if err == nil {
+		s.emptyLog(ctx)
+	}
+	return err
+}
+
+// memberFor finds a person by receipt or by subject; hien.ErrNoReceipt if
+// there is none. A subject is named by hand, and seldom enough to do without
+// an index.
+func (t *tx) memberFor(ctx context.Context, who hien.Who) (member, error) {
+	var row person
+	var err error
+	if who.Subject != "" {
+		row, err = t.person(ctx, "SELECT person FROM people WHERE subject = ?", who.Subject)
+	} else {
+		row, err = t.person(ctx, "SELECT person FROM consents WHERE receipt = ?", who.Receipt[:])
+	}
+	if err != nil {
+		return member{}, err
+	}
+	if row == 0 {
+		return member{}, hien.ErrNoReceipt
+	}
+	return t.member(ctx, row)
+}
