@@ -1,0 +1,188 @@
+package cdp
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+)
+
+// What the sink may be given: the smallest of what the receivers take.
+const (
+	MaxEvents     = 100       // in a batch
+	MaxBatchBytes = 450 << 10 // Segment: 500 KB
+	MaxEventBytes = 30 << 10  // Segment: 32 KB
+)
+
+// The names of track events.
+const (
+	eventConsent = "Segment Consent Preference Updated" // Segment's own name for it
+	eventVisit   = "Store Visited"
+)
+
+// A batch is the body of a request.
+type batch struct {
+	WriteKey string            `json:"writeKey"`
+	SentAt   string            `json:"sentAt,omitempty"`
+	Batch    []json.RawMessage `json:"batch"`
+}
+
+// A call is one event. There is no anonymousId: an event exists only for a
+// person who agreed, and such a person has a userId.
+type call struct {
+	Type       string         `json:"type"`
+	MessageID  consent.ID     `json:"messageId"`
+	UserID     hien.LeadKey   `json:"userId"`
+	Event      string         `json:"event,omitempty"`
+	Properties map[string]any `json:"properties,omitempty"` // of a track
+	Traits     map[string]any `json:"traits,omitempty"`     // of an identify
+	Original   string         `json:"originalTimestamp"`
+	Timestamp  string         `json:"timestamp,omitempty"`
+	SentAt     string         `json:"sentAt,omitempty"`
+	Context    callContext    `json:"context"`
+}
+
+type callContext struct {
+	Library    library     `json:"library"`
+	Consent    preferences `json:"consent"`           // Segment
+	Management management  `json:"consentManagement"` // RudderStack
+}
+
+type library struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type preferences struct {
+	Categories map[consent.Purpose]bool `json:"categoryPreferences"`
+}
+
+type management struct {
+	Provider string            `json:"provider"`
+	Strategy string            `json:"resolutionStrategy"`
+	Allowed  []consent.Purpose `json:"allowedConsentIds"`
+	Denied   []consent.Purpose `json:"deniedConsentIds"`
+}
+
+// Encode writes events as one batch, as it is sent at now. An event that its
+// consent does not allow is an error.
+func Encode(writeKey string, events []hien.Event, now hien.Moment) ([]byte, error) {
+	calls := make([]json.RawMessage, len(events))
+	for i, e := range events {
+		text, err := encodeEvent(e, now)
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = text
+	}
+	return encodeBatch(writeKey, calls, now)
+}
+
+func encodeBatch(writeKey string, calls []json.RawMessage, now hien.Moment) ([]byte, error) {
+	b := batch{WriteKey: writeKey, Batch: calls}
+	if now.InStep {
+		b.SentAt = stamp(now.Wall)
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
+	return text, nil
+}
+
+func encodeEvent(e hien.Event, now hien.Moment) (json.RawMessage, error) {
+	if !e.Allowed() {
+		return nil, fmt.Errorf("encode event %s: its consent does not allow %s", e.ID(), e.Purpose())
+	}
+	c := call{Type: "track", MessageID: e.ID(), UserID: e.User(), Context: contextOf(e.Consent())}
+	f := e.Facts()
+	told := map[string]any{"store_id": f.Store}
+	if f.Zone != "" {
+		told["zone"] = f.Zone
+	}
+	if e.Purpose() != "" {
+		told["purpose"] = e.Purpose()
+	}
+	switch e.Kind() {
+	case hien.LeadGiven:
+		c.Type, c.Traits = "identify", told
+		if f.Sealed != "" {
+			told["sealed_phone"], told["sealed_for"] = f.Sealed, f.SealedFor
+		}
+	case hien.ConsentChanged:
+		c.Event, c.Properties = eventConsent, told
+	case hien.Withdrawn:
+		c.Event, c.Properties = eventConsent, told
+		told["withdrawn"] = f.Withdrawn
+	case hien.StoreVisited:
+		c.Event, c.Properties = eventVisit, told
+		tellVisit(told, f.Visit)
+	default:
+		return nil, fmt.Errorf("encode event %s: unknown kind %q", e.ID(), e.Kind())
+	}
+	c.Original, c.Timestamp, c.SentAt = stamps(e.At(), now)
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode event %s: %w", e.ID(), err)
+	}
+	return text, nil
+}
+
+// tellVisit tells of a visit in whole minutes and days, which is as much as a
+// shop needs to know.
+func tellVisit(told map[string]any, v *hien.VisitFacts) {
+	if v == nil {
+		return
+	}
+	told["visit_number"] = v.Number
+	if v.Stayed > 0 { // else its end was not seen
+		told["minutes"] = int(v.Stayed.Round(time.Minute) / time.Minute)
+	}
+	if v.SinceLast > 0 { // else it was the first
+		told["days_since_last"] = int(v.SinceLast / (24 * time.Hour))
+	}
+}
+
+// contextOf says yes or no for every purpose that the person was asked for.
+func contextOf(c consent.Consent) callContext {
+	to := callContext{
+		Library:    library{"hien", hien.Version},
+		Consent:    preferences{map[consent.Purpose]bool{}},
+		Management: management{"custom", "and", []consent.Purpose{}, []consent.Purpose{}},
+	}
+	for _, a := range c.Answers() {
+		to.Consent.Categories[a.Purpose] = a.Agreed
+		if a.Agreed {
+			to.Management.Allowed = append(to.Management.Allowed, a.Purpose)
+		} else {
+			to.Management.Denied = append(to.Management.Denied, a.Purpose)
+		}
+	}
+	return to
+}
+
+// stamps are the three times of a call. A receiver that finds no timestamp
+// takes its own clock and subtracts sentAt less original: so these two must be
+// of one clock, and where only one of them is right sentAt is left out.
+func stamps(at, now hien.Moment) (original, timestamp, sentAt string) {
+	at = at.Restamp(now)
+	original = stamp(at.Wall)
+	switch {
+	case at.InStep && now.InStep:
+		return original, original, stamp(now.Wall)
+	case at.InStep:
+		return original, original, ""
+	case at.Boot == now.Boot:
+		// Neither is right, and the time between them is.
+		return original, "", stamp(at.Wall.Add(max(0, now.Up-at.Up)))
+	case now.Wall.Before(at.Wall):
+		return original, "", original
+	}
+	// Of an earlier boot whose clock was never set. It began with the time of
+	// the newest file, so the difference is at most right.
+	return original, "", stamp(now.Wall)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

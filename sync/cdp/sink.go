@@ -1,0 +1,253 @@
+package cdp
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+)
+
+// Options say where events go.
+type Options struct {
+	// URL is the base address, without /v1/batch: https, or http to a
+	// loopback address.
+	URL string
+
+	// WriteKey is the source's key. It is a secret.
+	WriteKey string
+
+	// CAFile holds certificates (PEM) of the authorities to believe instead
+	// of the system's; empty for the system's.
+	CAFile string
+
+	// Transport replaces the sink's own, in tests.
+	Transport http.RoundTripper
+}
+
+// A Sink sends events to a customer-data platform. It may be used by one
+// goroutine at a time.
+type Sink struct {
+	endpoint string
+	host     string
+	writeKey string
+	client   *http.Client
+}
+
+// Timeouts of one request. A shop's uplink may be slow.
+const (
+	dialTimeout   = 10 * time.Second
+	answerTimeout = 20 * time.Second
+	wholeTimeout  = 60 * time.Second
+)
+
+// New checks the options and makes a sink. It sends nothing.
+func New(o Options) (*Sink, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.WriteKey == "" || strings.ContainsFunc(o.WriteKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("write_key: want the key of the source: letters, digits and signs, without spaces")
+	}
+	transport := o.Transport
+	if transport == nil {
+		roots, err := readRoots(o.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		transport = &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:   dialTimeout,
+			ResponseHeaderTimeout: answerTimeout,
+			IdleConnTimeout:       30 * time.Second,
+			MaxIdleConns:          1,
+			ForceAttemptHTTP2:     true,
+		}
+	}
+	return &Sink{
+		endpoint: base.JoinPath("v1", "batch").String(),
+		host:     base.Hostname(),
+		writeKey: o.WriteKey,
+		client: &http.Client{
+			Transport:     transport,
+			Timeout:       wholeTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+func parseBase(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return nil, errors.New("url: want an address, as in https://cdp.example")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("url: want the address alone, without user, ? and #; the key is write_key")
+	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1/batch"):
+		return nil, errors.New("url: want the address without /v1/batch, which is added")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return u, nil
+	}
+	return nil, fmt.Errorf("url: want https, as what is sent is about people; %q is allowed to a loopback address only", u.Scheme)
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback() // RFC 6761 §6.3
+}
+
+func readRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("ca_file %s: no certificate in it; want PEM", file)
+	}
+	return roots, nil
+}
+
+// Confirms reports whether the receiver says so when it does not know the
+// write key. Segment does not: from there "accepted" is not "confirmed", and
+// the owner has to look at Segment's own page.
+func (s *Sink) Confirms() bool {
+	return !strings.HasSuffix("."+s.host, ".segment.io") && !strings.HasSuffix("."+s.host, ".segmentapis.com")
+}
+
+// A parcel is an event as it is sent.
+type parcel struct {
+	id   consent.ID
+	text json.RawMessage
+}
+
+// Send carries events in order, in as many batches as they need, until all
+// have an answer or one batch has to wait: then the rest waits behind it.
+func (s *Sink) Send(ctx context.Context, events []hien.Event, now hien.Moment) hien.Delivery {
+	d := hien.Delivery{Parked: make(map[consent.ID]string)}
+	var parcels []parcel
+	for _, e := range events {
+		text, err := encodeEvent(e, now)
+		switch {
+		case err != nil:
+			d.Parked[e.ID()] = "not sent: " + err.Error()
+		case len(text) > MaxEventBytes:
+			d.Parked[e.ID()] = fmt.Sprintf("not sent: %d bytes, and at most %d are taken", len(text), MaxEventBytes)
+		default:
+			parcels = append(parcels, parcel{e.ID(), text})
+		}
+	}
+	for len(parcels) > 0 && d.Retry == nil && d.Stop == nil {
+		n := fits(parcels)
+		batch := hien.Delivery{Parked: make(map[consent.ID]string)}
+		s.deliver(ctx, parcels[:n], now, &batch)
+		if len(batch.Parked) == n && n >= tooManyRefused {
+			batch = hien.Delivery{Stop: fmt.Errorf("the platform refuses every one of %d events, so the events are hardly to blame: look at url, type and write_key; it says: %s", n, batch.Parked[parcels[0].id])}
+		}
+		d.Accepted = append(d.Accepted, batch.Accepted...)
+		maps.Copy(d.Parked, batch.Parked)
+		d.Retry, d.After, d.Stop = batch.Retry, batch.After, batch.Stop
+		parcels = parcels[n:]
+	}
+	return d
+}
+
+// tooManyRefused is how many events of one batch, all of them refused, are
+// taken for a mistake in the settings: they wait for the owner and are not
+// parked.
+const tooManyRefused = 10
+
+// fits is how many parcels one batch takes.
+func fits(parcels []parcel) int {
+	const frame = 512 // what stands around the calls, with room to spare
+	size := frame
+	for n, p := range parcels {
+		size += len(p.text) + 1
+		if n == MaxEvents || size > MaxBatchBytes {
+			return max(n, 1)
+		}
+	}
+	return len(parcels)
+}
+
+// deliver sends one batch, and halves of it when it is refused whole.
+func (s *Sink) deliver(ctx context.Context, parcels []parcel, now hien.Moment, d *hien.Delivery) {
+	a := s.post(ctx, parcels, now)
+	refused, all := a.refusals(parcels)
+	switch {
+	case a.verdict == accepted && !all:
+		for _, p := range parcels {
+			if why, ok := refused[p.id]; ok {
+				d.Parked[p.id] = why
+			} else {
+				d.Accepted = append(d.Accepted, p.id)
+			}
+		}
+	case a.verdict == accepted, a.verdict == refusedWhole:
+		if len(parcels) == 1 {
+			d.Parked[parcels[0].id] = a.text
+			return
+		}
+		half := len(parcels) / 2
+		s.deliver(ctx, parcels[:half], now, d)
+		if d.Retry == nil && d.Stop == nil {
+			s.deliver(ctx, parcels[half:], now, d)
+		}
+	case a.verdict == later:
+		d.Retry, d.After = a.err, a.after
+	case a.verdict == stop:
+		d.Stop = a.err
+	}
+}
+
+// post sends one batch and reads the answer.
+func (s *Sink) post(ctx context.Context, parcels []parcel, now hien.Moment) answer {
+	calls := make([]json.RawMessage, len(parcels))
+	for i, p := range parcels {
+		calls[i] = p.text
+	}
+	body, err := encodeBatch(s.writeKey, calls, now)
+	if err != nil {
+		return answer{verdict: stop, err: err}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return answer{verdict: stop, err: err}
+	}
+	r.SetBasicAuth(s.writeKey, "") // RudderStack reads only this one, Jitsu either
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "hien/"+hien.Version)
+	r.Header.Set("X-IP-Policy", "remove") // Jitsu
+	response, err := s.client.Do(r)
+	if err != nil {
+		return answer{verdict: later, err: fmt.Errorf("send to %s: %w", s.host, withoutURL(err))}
+	}
+	defer response.Body.Close()
+	return s.read(response, now)
+}
+
+// withoutURL is what went wrong without the address, which is told already.
+func withoutURL(err error) error {
+	if e := new(url.Error); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
