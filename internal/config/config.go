@@ -1,0 +1,148 @@
+// Package config reads the one file in which the owner says what Hiên shall
+// do, in OpenWrt's UCI syntax: /etc/config/hien.
+//
+// The file is read once, strictly, into types. Whatever is wrong with it is
+// told at once, by file and line, with what is allowed there. options.go is
+// the table of all sections and options, with their defaults; the manual,
+// docs/configuration.md, is written from it.
+//
+// Parse looks at the text only. Check looks at the files that the text names
+// as well.
+package config
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/internal/uci"
+)
+
+// DefaultFile is where the configuration stands on a router.
+const DefaultFile = "/etc/config/hien"
+
+// Config is what the owner wants. Parse makes one; options.go says what each
+// field means, which values it takes and which it has by default.
+type Config struct {
+	Enabled      bool
+	StoreID      string
+	StoreName    string
+	DataDir      string
+	RunDir       string
+	BrandKeyFile string
+	SealKey      hien.SealKey // zero when no number may be sealed
+	Zones        []hien.Zone  // at least one, in the order of the file
+	Sender       *Sender      // nil: no number is asked
+	Sink         *Sink        // nil: events wait in the queue
+
+	file string             // for Check
+	at   map[string]uci.Pos // where "section.option" was set
+}
+
+// A Sender carries codes to people.
+type Sender struct {
+	Type string // "log"
+}
+
+// A Sink is where events go.
+type Sink struct {
+	Name     string
+	Type     string // "segment"
+	URL      string
+	CAFile   string // empty: the system's certificates
+	WriteKey Secret
+}
+
+// Asks reports whether a number is asked in any zone. Then, and only then,
+// the brand key is needed.
+func (c *Config) Asks() bool {
+	for _, z := range c.Zones {
+		if c.Sender != nil && len(z.Purposes) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// A Secret is a password of a machine. It cannot print itself; Reveal is for
+// the request that carries it.
+type Secret struct {
+	text *string
+}
+
+// NewSecret keeps a secret.
+func NewSecret(text string) Secret { return Secret{&text} }
+
+const secretMask = "[secret]"
+
+func (Secret) String() string               { return secretMask }
+func (Secret) GoString() string             { return secretMask }
+func (Secret) Format(f fmt.State, _ rune)   { fmt.Fprint(f, secretMask) }
+func (Secret) LogValue() slog.Value         { return slog.StringValue(secretMask) }
+func (Secret) MarshalText() ([]byte, error) { return []byte(secretMask), nil }
+
+// Reveal is the secret; empty for the zero Secret.
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// Load reads and parses a file.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open configuration: %w", err)
+	}
+	defer f.Close()
+	return Parse(path, f)
+}
+
+// Parse reads a configuration; name is what errors call the file. What is
+// wrong with it comes back as uci.Errors, sorted by line; any other error
+// came from reading. When the syntax is wrong nothing else is looked at.
+func Parse(name string, r io.Reader) (*Config, error) {
+	f, err := uci.Parse(name, r)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{config: Config{file: name, at: make(map[string]uci.Pos)}, names: make(map[string]uci.Pos)}
+	for _, s := range f.Sections {
+		p.section(s)
+	}
+	p.whole()
+	if len(p.errs) > 0 {
+		p.sort()
+		return nil, p.errs
+	}
+	return &p.config, nil
+}
+
+// where is the place of an option, for errors that are found after parsing.
+func (c *Config) where(section, option string) uci.Pos {
+	if at, ok := c.at[section+"."+option]; ok {
+		return at
+	}
+	return uci.Pos{File: c.file}
+}
+
+// quote shows a value in an error, not too much of it.
+func quote(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// words lists "a, b or c".
+func words(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}
