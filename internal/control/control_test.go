@@ -1,0 +1,436 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+)
+
+// wired is a house that answers made-up lists and keeps what it was told.
+type wired struct {
+	limits    []int
+	withdrawn []Withdrawal
+	released  int
+	err       error
+}
+
+func (w *wired) house() House {
+	return House{
+		Status: func(context.Context) (Status, error) { return good(), w.err },
+		Guests: func(_ context.Context, n int) (List[Guest], error) {
+			w.limits = append(w.limits, n)
+			return guests(), w.err
+		},
+		Visits:   func(context.Context, int) (List[Visit], error) { return visits(), w.err },
+		Leads:    func(context.Context, int) (List[Lead], error) { return leads(), w.err },
+		Consents: func(context.Context, int) (List[Consent], error) { return consents(), w.err },
+		Queue:    func(context.Context, int) (List[QueueItem], error) { return List[QueueItem]{}, w.err },
+		VerifyLedger: func(context.Context) (Ledger, error) {
+			return Ledger{Holds: true, Entries: 3, Key: "0a1b2c3d4e5f6071"}, w.err
+		},
+		Withdraw: func(_ context.Context, s consent.ID, p []consent.Purpose) error {
+			if s != subject {
+				return hien.ErrNoReceipt
+			}
+			w.withdrawn = append(w.withdrawn, Withdrawal{s, p})
+			return w.err
+		},
+		Release: func(context.Context) error { w.released++; return w.err },
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// shortDir is a directory whose path leaves room for a socket's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hien")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// serve runs a server on a real socket until the test ends.
+func serve(t *testing.T, h House) (runDir string, stop func()) {
+	t.Helper()
+	runDir = shortDir(t)
+	l, err := Listen(runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- NewServer(h, quiet()).Serve(ctx, l) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve after the end of its context: %v, want nil", err)
+		}
+	})
+	t.Cleanup(stop)
+	return runDir, stop
+}
+
+func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
+	w := new(wired)
+	runDir, _ := serve(t, w.house())
+	c, err := Dial(runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	for _, q := range []struct {
+		name string
+		ask  func() (any, error)
+		want any
+	}{
+		{"status", func() (any, error) { return c.Status(ctx) }, good()},
+		{"guests", func() (any, error) { return c.Guests(ctx, 0) }, guests()},
+		{"guests with a limit", func() (any, error) { return c.Guests(ctx, 7) }, guests()},
+		{"visits", func() (any, error) { return c.Visits(ctx, 0) }, visits()},
+		{"leads", func() (any, error) { return c.Leads(ctx, 0) }, leads()},
+		{"consents", func() (any, error) { return c.Consents(ctx, 0) }, consents()},
+		{"queue", func() (any, error) { return c.Queue(ctx, 0) }, List[QueueItem]{Items: []QueueItem{}}},
+		{"ledger verify", func() (any, error) { return c.VerifyLedger(ctx) }, Ledger{Holds: true, Entries: 3, Key: "0a1b2c3d4e5f6071"}},
+		{"withdraw", func() (any, error) { return nil, c.Withdraw(ctx, subject, []consent.Purpose{consent.ContactZalo}) }, nil},
+		{"withdraw everything", func() (any, error) { return nil, c.Withdraw(ctx, subject, nil) }, nil},
+		{"release", func() (any, error) { return nil, c.Release(ctx) }, nil},
+	} {
+		got, err := q.ask()
+		if err != nil {
+			t.Errorf("%s: %v", q.name, err)
+		}
+		if d := cmp.Diff(q.want, got); d != "" { // compares times by Equal
+			t.Errorf("%s (-want +got):\n%s", q.name, d)
+		}
+	}
+	if want := []int{DefaultItems, 7}; !slices.Equal(w.limits, want) {
+		t.Errorf("limits: got %v, want %v", w.limits, want)
+	}
+	want := []Withdrawal{{subject, []consent.Purpose{consent.ContactZalo}}, {subject, nil}}
+	if d := cmp.Diff(want, w.withdrawn); d != "" || w.released != 1 {
+		t.Errorf("withdrawn (-want +got), released %d times, want 1:\n%s", w.released, d)
+	}
+}
+
+func TestErrorsComeBackInWords(t *testing.T) {
+	w := new(wired)
+	runDir, _ := serve(t, w.house())
+	c, err := Dial(runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := func(name string, err error, want string) {
+		t.Helper()
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+	ctx := t.Context()
+	fails("nobody of that name", c.Withdraw(ctx, "00", nil), "the daemon: no such receipt")
+	fails("no subject", c.Withdraw(ctx, "", nil), "the daemon: no subject: want the one that `hien leads` shows")
+	fails("no purpose of that name", c.Withdraw(ctx, subject, []consent.Purpose{"spam"}),
+		`the daemon: unknown purpose "spam": want visit_frequency, contact_zalo, contact_sms, ads_audience, profile_extra or share_partner:<id>`)
+	_, err = c.Guests(ctx, -1)
+	fails("a limit that is none", err, `the daemon: limit "-1": want a number from 1 to 10000`)
+	w.err = fmt.Errorf("list leads: %w", hien.ErrStorage)
+	_, err = c.Leads(ctx, 0)
+	fails("a closed record", err, "the daemon: list leads: the record cannot be written")
+}
+
+// TestMethodsAndRoutes holds the table: each path answers its own method and
+// says 405 to the other, anything else is 404.
+func TestMethodsAndRoutes(t *testing.T) {
+	h := NewServer(new(wired).house(), quiet()).Handler()
+	for path, own := range map[string]string{
+		"/v1/status": "GET", "/v1/guests": "GET", "/v1/visits": "GET", "/v1/leads": "GET", "/v1/consents": "GET",
+		"/v1/queue": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
+		"/": "", "/v1": "", "/v1/ledger": "", "/v2/status": "",
+	} {
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+			want := http.StatusMethodNotAllowed
+			switch own {
+			case "":
+				want = http.StatusNotFound
+			case method:
+				want = http.StatusOK
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(`{"subject":"`+string(subject)+`"}`)))
+			if w.Code != want {
+				t.Errorf("%s %s: got %d, want %d", method, path, w.Code, want)
+			}
+		}
+	}
+}
+
+func TestBadBodiesAreRefused(t *testing.T) {
+	w := new(wired)
+	h := NewServer(w.house(), quiet()).Handler()
+	for _, body := range []string{
+		"", "x", "[]", `{"subject":"x","who":"y"}`, `{"subject":` + strings.Repeat(" ", maxBody) + `"x"}`,
+	} {
+		r := httptest.NewRecorder()
+		h.ServeHTTP(r, httptest.NewRequest("POST", "/v1/withdraw", strings.NewReader(body)))
+		if r.Code != http.StatusBadRequest || len(w.withdrawn) > 0 {
+			t.Errorf("body %.40q: got %d and %d withdrawals, want 400 and none", body, r.Code, len(w.withdrawn))
+		}
+	}
+}
+
+func FuzzWithdraw(f *testing.F) {
+	f.Add([]byte(`{"subject":"x","purposes":["contact_zalo"]}`))
+	f.Add([]byte(`{"subject":"x","purposes":["share_partner:\u0000"]}{`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		h := House{Withdraw: func(_ context.Context, s consent.ID, purposes []consent.Purpose) error {
+			for _, p := range purposes {
+				if _, err := consent.ParsePurpose(string(p)); err != nil || s == "" {
+					t.Errorf("body %q: withdraws %q of %q", body, p, s)
+				}
+			}
+			return nil
+		}}
+		w := httptest.NewRecorder()
+		NewServer(h, quiet()).Handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/withdraw", strings.NewReader(string(body))))
+		if w.Code != http.StatusOK && w.Code != http.StatusBadRequest {
+			t.Errorf("body %q: got %d, want 200 or 400", body, w.Code)
+		}
+	})
+}
+
+func TestTooManyQuestionsAtOnce(t *testing.T) {
+	release, entered := make(chan struct{}), make(chan struct{})
+	h := NewServer(House{Status: func(context.Context) (Status, error) {
+		entered <- struct{}{}
+		<-release
+		return Status{}, nil
+	}}, quiet()).Handler()
+	ask := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/v1/status", nil))
+		return w.Code
+	}
+	codes := make(chan int)
+	for range maxRequests {
+		go func() { codes <- ask() }()
+		<-entered
+	}
+	if got := ask(); got != http.StatusServiceUnavailable {
+		t.Errorf("one too many: got %d, want 503", got)
+	}
+	close(release)
+	for range maxRequests {
+		if got := <-codes; got != http.StatusOK {
+			t.Errorf("one of the first: got %d, want 200", got)
+		}
+	}
+}
+
+func TestSocketIsForItsOwnerOnly(t *testing.T) {
+	runDir, _ := serve(t, new(wired).house())
+	info, err := os.Stat(SocketPath(runDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := info.Mode(), os.ModeSocket|0o600; got != want {
+		t.Errorf("mode of the socket: got %v, want %v", got, want)
+	}
+	made := filepath.Join(runDir, "made")
+	l, err := Listen(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if info, err = os.Stat(made); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("run_dir that was made: got %v, %v, want mode 0700", info.Mode(), err)
+	}
+}
+
+func TestASecondDaemonIsRefused(t *testing.T) {
+	runDir, stop := serve(t, new(wired).house())
+	_, err := Listen(runDir)
+	want := "another hien is running with run_dir " + runDir + ": `hien status` shows it; stop it first, or give this one another run_dir"
+	if !errors.Is(err, ErrRunning) || err.Error() != want {
+		t.Fatalf("got %v, want %s", err, want)
+	}
+	if c, err := Dial(runDir); err != nil {
+		t.Errorf("the first one does not answer any more: %v", err)
+	} else if _, err := c.Status(t.Context()); err != nil {
+		t.Errorf("the first one does not answer any more: %v", err)
+	}
+	stop()
+	l, err := Listen(runDir)
+	if err != nil {
+		t.Fatalf("after the first one's end: %v", err)
+	}
+	defer l.Close()
+	entries, err := os.ReadDir(runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{lockName, socketName}; !slices.Equal(names, want) {
+		t.Errorf("run_dir holds %v, want %v", names, want)
+	}
+}
+
+func TestADeadDaemonsSocketIsReplaced(t *testing.T) {
+	runDir := shortDir(t)
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: SocketPath(runDir), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false) // as a daemon that was killed
+	dead.Close()
+
+	_, err = Dial(runDir)
+	want := "Hiên is not running (nobody answers at " + SocketPath(runDir) + ": it was killed); start it with `hien run`"
+	if !errors.Is(err, ErrNotRunning) || err.Error() != want {
+		t.Errorf("Dial: got %v, want %s", err, want)
+	}
+	l, err := Listen(runDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := Dial(runDir); err != nil {
+		t.Errorf("Dial: %v", err)
+	}
+}
+
+func TestDialWithoutADaemon(t *testing.T) {
+	runDir, stop := serve(t, new(wired).house())
+	stop()
+	_, err := Dial(runDir)
+	want := "Hiên is not running (no socket at " + SocketPath(runDir) + "); start it with `hien run`"
+	if !errors.Is(err, ErrNotRunning) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestListenWhereItCannot(t *testing.T) {
+	file := filepath.Join(shortDir(t), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(file); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("got %v, want %v", err, syscall.ENOTDIR)
+	}
+	deep := filepath.Join(shortDir(t), strings.Repeat("d", 120))
+	if _, err := Listen(deep); err == nil {
+		t.Error("a path longer than a socket's name may be: got nil, want an error")
+	}
+	if l, err := Listen(deep); err == nil || errors.Is(err, ErrRunning) {
+		t.Errorf("again: got %v, %v, want the same error: the lock was let go", l, err)
+	}
+}
+
+// TestStopEndsWhatIsUnderWay: a question that takes its time is ended with
+// the daemon, and one whose connection never comes to a question is cut off
+// after stopTime.
+func TestStopEndsWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := House{VerifyLedger: func(ctx context.Context) (Ledger, error) {
+			<-ctx.Done()
+			return Ledger{}, ctx.Err()
+		}}
+		l := newPipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- NewServer(h, quiet()).Serve(ctx, l) }()
+		slow, silent := l.dial(), l.dial()
+		defer slow.Close()
+		defer silent.Close()
+		if _, err := io.WriteString(slow, "GET /v1/ledger/verify HTTP/1.1\r\nHost: hien\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		answer := make(chan string)
+		go func() {
+			text, _ := io.ReadAll(slow)
+			answer <- string(text)
+		}()
+		began := time.Now()
+		cancel()
+		if got := <-answer; !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+			t.Errorf("the slow question: got %q, want 500", got)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Serve: got %v, want nil", err)
+		}
+		if took := time.Since(began); took > stopTime {
+			t.Errorf("stopping took %s, want at most %s", took, stopTime)
+		}
+	})
+}
+
+func TestServeSaysWhyItEnded(t *testing.T) {
+	broken := errors.New("broken")
+	l := newPipe()
+	l.fail(broken)
+	if err := NewServer(House{}, quiet()).Serve(t.Context(), l); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
+	}
+}
+
+// A pipe is a listener whose connections live in memory.
+type pipe struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	err    error
+}
+
+func newPipe() *pipe { return &pipe{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipe) dial() net.Conn {
+	here, there := net.Pipe()
+	p.conns <- there
+	return here
+}
+
+func (p *pipe) fail(err error) { p.err = err; close(p.closed) }
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		if p.err != nil {
+			return nil, p.err
+		}
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error {
+	if p.err == nil {
+		close(p.closed)
+	}
+	return nil
+}
+
+func (p *pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

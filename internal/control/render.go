@@ -1,0 +1,291 @@
+package control
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// What the Write functions print is for people: a sentence first, then a
+// table of at most 80 columns, then what can be done next. Times are told in
+// now's location.
+
+// WriteStatus prints how the house is.
+func WriteStatus(w io.Writer, s Status, now time.Time) error {
+	var b strings.Builder
+	b.WriteString(paragraph("", fmt.Sprintf("Hiên %s has been running for %s at %s (%s).", s.Version, span(s.UpSeconds), s.StoreName, s.StoreID)))
+	rows := make([][]string, len(s.Zones))
+	for i, z := range s.Zones {
+		rows[i] = []string{z.Name, z.Interface, z.State, number(z.Guests), number(z.WithPass)}
+	}
+	b.WriteString("\n" + table([]column{{"ZONE", left}, {"INTERFACE", left}, {"STATE", cut}, {"GUESTS", right}, {"ONLINE", right}}, rows))
+
+	b.WriteByte('\n')
+	part := func(name string, words ...string) {
+		b.WriteString(paragraph(fmt.Sprintf("%-10s", name), sentence(words)))
+	}
+	for _, z := range s.Zones {
+		if len(z.Portal) > 0 {
+			part("portal", z.Name+" at "+strings.Join(z.Portal, ", "))
+		}
+	}
+	part("record", s.Record.State, s.Record.Journal, s.Record.Detail)
+	repairs := count(s.Firewall.Repairs, "repair", "repairs")
+	if !s.Firewall.LastRepair.IsZero() {
+		repairs += ", the last at " + when(s.Firewall.LastRepair, now)
+	}
+	part("firewall", s.Firewall.Backend, repairs, s.Firewall.Broken)
+	for _, n := range s.Sniffer {
+		part("sniffer", n.Interface+" "+n.State, count(n.Frames, "frame", "frames"), number(n.Bad)+" not understood")
+	}
+	for _, c := range s.Couriers {
+		last := ""
+		if !c.LastSuccess.IsZero() {
+			last = "last delivery at " + when(c.LastSuccess, now)
+		}
+		part("courier", c.Sink+" "+c.State, count(c.Waiting, "event waits", "events wait"), number(c.Parked)+" parked", last, c.Detail)
+	}
+	clock := "in step"
+	if !s.Clock.InStep {
+		clock = "not set yet; what is recorded now is stamped again when it is"
+	}
+	part("clock", clock)
+	if s.Memory > 0 {
+		part("memory", fmt.Sprintf("%.1f MiB", float64(s.Memory)/(1<<20)))
+	}
+
+	b.WriteByte('\n')
+	todo := s.todo()
+	if len(todo) == 0 {
+		todo = []string{"All is well. `hien guests` shows who is here."}
+	}
+	for _, t := range todo {
+		b.WriteString(paragraph("", t))
+	}
+	return write(w, &b)
+}
+
+// sentence joins what there is to say.
+func sentence(words []string) string {
+	var said []string
+	for _, w := range words {
+		if w != "" {
+			said = append(said, w)
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
+// todo is what the owner should do: what the daemon says, and what follows
+// from the states.
+func (s Status) todo() []string {
+	todo := s.Todo
+	if s.Firewall.Broken != "" {
+		todo = append(todo, "The rules of the firewall do not hold. `hien run` mends them as soon as it can; if this stays, look into the log.")
+	}
+	for _, z := range s.Zones {
+		if z.State == ZoneWaiting {
+			todo = append(todo, fmt.Sprintf("Zone %s waits for interface %s. If it is not to come, correct `option interface` in the configuration.", z.Name, z.Interface))
+		}
+	}
+	if s.Record.State == RecordClosed {
+		todo = append(todo, "The record is closed, so nothing is asked; guests come in all the same. Mend what is said beside it and restart Hiên.")
+	}
+	for _, c := range s.Couriers {
+		if c.Parked > 0 {
+			todo = append(todo, fmt.Sprintf("%s for %s: `hien queue` shows why.", count(c.Parked, "event is parked", "events are parked"), c.Sink))
+		}
+		if c.State == CourierStopped {
+			todo = append(todo, fmt.Sprintf("The courier to %s has stopped. Mend what is said beside it and reload Hiên.", c.Sink))
+		}
+	}
+	return todo
+}
+
+// WriteGuests prints who is in the shop.
+func WriteGuests(w io.Writer, l List[Guest], now time.Time) error {
+	var b strings.Builder
+	if l.Total == 0 {
+		b.WriteString("Nobody is in the shop.\n")
+		return write(w, &b)
+	}
+	online := 0
+	rows := make([][]string, len(l.Items))
+	for i, g := range l.Items {
+		stands, pass := "at the door", "-"
+		if g.PassLeft > 0 {
+			online++
+			stands, pass = "online", span(g.PassLeft)
+		}
+		switch {
+		case g.AtCode:
+			stands += ", code sent"
+		case g.Member:
+			stands += ", member"
+		case g.Gave:
+			stands += ", agreed"
+		}
+		rows[i] = []string{g.MAC, g.Zone, since(g.Since, now), seen(g.LastSeen, now), pass, stands}
+	}
+	b.WriteString(paragraph("", fmt.Sprintf("%s in the shop%s.", count(l.Total, "guest is", "guests are"), of(l, fmt.Sprintf("; %s online", number(online))))))
+	b.WriteString("\n" + table([]column{{"GUEST", left}, {"ZONE", cut}, {"HERE FOR", right}, {"LAST SEEN", right}, {"PASS LEFT", right}, {"STANDS", left}}, rows))
+	return write(w, &b)
+}
+
+// seen is how long ago somebody was seen.
+func seen(t, now time.Time) string {
+	if now.Sub(t) < 10*time.Second {
+		return "now"
+	}
+	return since(t, now) + " ago"
+}
+
+// since is how long ago t was.
+func since(t, now time.Time) string { return span(int64(now.Sub(t) / time.Second)) }
+
+// of says that a list shows the newest only; else what was to be said of all.
+func of[T any](l List[T], all string) string {
+	if len(l.Items) < l.Total {
+		return fmt.Sprintf("; the newest %s are shown, --limit N shows more", number(len(l.Items)))
+	}
+	return all
+}
+
+// WriteVisits prints the latest visits.
+func WriteVisits(w io.Writer, l List[Visit], now time.Time) error {
+	var b strings.Builder
+	if l.Total == 0 {
+		b.WriteString(paragraph("", "No visit is recorded. Visits are counted for those who agree to it, and nobody else."))
+		return write(w, &b)
+	}
+	rows := make([][]string, len(l.Items))
+	for i, v := range l.Items {
+		stayed := "still here"
+		switch {
+		case v.End.Equal(v.Start):
+			stayed = "not known" // the power went before the end was seen
+		case !v.End.IsZero():
+			stayed = span(int64(v.End.Sub(v.Start) / time.Second))
+		}
+		rows[i] = []string{short(v.Subject), number(v.Number), v.Zone, when(v.Start, now), stayed}
+	}
+	b.WriteString(paragraph("", fmt.Sprintf("%s of those who agreed to have them counted%s.", count(l.Total, "visit", "visits"), of(l, ""))))
+	b.WriteString("\n" + table([]column{{"PERSON", left}, {"VISIT", right}, {"ZONE", cut}, {"BEGAN", left}, {"STAYED", right}}, rows))
+	return write(w, &b)
+}
+
+// WriteLeads prints the people who agreed to something.
+func WriteLeads(w io.Writer, l List[Lead], now time.Time) error {
+	var b strings.Builder
+	if l.Total == 0 {
+		b.WriteString(paragraph("", "Nobody has agreed to anything yet. Guests come in all the same: `hien guests`."))
+		return write(w, &b)
+	}
+	rows := make([][]string, len(l.Items))
+	for i, one := range l.Items {
+		sealed := "-"
+		if one.Sealed {
+			sealed = "sealed"
+		}
+		rows[i] = []string{short(one.Subject), one.Key, sealed, lines(one.Purposes), number(one.Visits), when(one.LastVisit, now)}
+	}
+	b.WriteString(paragraph("", fmt.Sprintf("%s agreed to something%s.", count(l.Total, "person has", "people have"), of(l, ""))))
+	b.WriteString("\n" + table([]column{{"PERSON", left}, {"KEY", left}, {"NUMBER", left}, {"ALLOWS", cut}, {"VISITS", right}, {"LAST VISIT", left}}, rows))
+	b.WriteString("\n" + paragraph("", "A sealed number opens only with the brand's private key, which is not on this router. `hien consents` shows what each of them agreed to."))
+	return write(w, &b)
+}
+
+func lines(purposes []consent.Purpose) string {
+	if len(purposes) == 0 {
+		return "-"
+	}
+	text := make([]string, len(purposes))
+	for i, p := range purposes {
+		text[i] = string(p)
+	}
+	return strings.Join(text, "\n")
+}
+
+// WriteConsents prints what each person agreed to, as it stands. The subject
+// is written out: it is what `hien withdraw` takes.
+func WriteConsents(w io.Writer, l List[Consent], now time.Time) error {
+	var b strings.Builder
+	if l.Total == 0 {
+		b.WriteString("Nobody has been asked and agreed yet.\n")
+		return write(w, &b)
+	}
+	var rows [][]string
+	for _, c := range l.Items {
+		purposes, answers := make([]string, len(c.Answers)), make([]string, len(c.Answers))
+		for i, a := range c.Answers {
+			purposes[i], answers[i] = string(a.Purpose), "no"
+			if a.Agreed {
+				answers[i] = "yes"
+			}
+		}
+		rows = append(rows, []string{string(c.Subject), strings.Join(purposes, "\n"), strings.Join(answers, "\n"), when(c.Since, now), c.Language})
+	}
+	b.WriteString(paragraph("", fmt.Sprintf("%s, as they stand%s.", count(l.Total, "consent", "consents"), of(l, ""))))
+	b.WriteString("\n" + table([]column{{"SUBJECT", left}, {"PURPOSE", cut}, {"", left}, {"SINCE", left}, {"IN", left}}, rows))
+	b.WriteString("\n" + paragraph("", "`hien withdraw SUBJECT` takes all of it back for a person who asks, and `hien withdraw SUBJECT PURPOSE` a part."))
+	return write(w, &b)
+}
+
+// WriteQueue prints the events on their way, and why some are parked.
+func WriteQueue(w io.Writer, l List[QueueItem], now time.Time) error {
+	var b strings.Builder
+	if l.Total == 0 {
+		b.WriteString("The queue is empty: everything was delivered.\n")
+		return write(w, &b)
+	}
+	parked := 0
+	rows := make([][]string, len(l.Items))
+	for i, q := range l.Items {
+		purpose := string(q.Purpose)
+		if purpose == "" {
+			purpose = "-"
+		}
+		if q.State == EventParked {
+			parked++
+		}
+		rows[i] = []string{short(q.ID), q.Sink, q.Kind, purpose, when(q.At, now), q.State}
+	}
+	b.WriteString(paragraph("", fmt.Sprintf("%s in the queue%s.", count(l.Total, "event is", "events are"), of(l, fmt.Sprintf("; %s parked", number(parked))))))
+	b.WriteString("\n" + table([]column{{"EVENT", left}, {"SINK", cut}, {"TELLS OF", left}, {"FOR", cut}, {"SINCE", left}, {"STATE", cut}}, rows))
+	if parked > 0 {
+		b.WriteString("\nThe sink refused these for good, with these words:\n")
+		for _, q := range l.Items {
+			if q.State == EventParked {
+				b.WriteString(paragraph(short(q.ID)+"  ", q.Answer))
+			}
+		}
+	}
+	return write(w, &b)
+}
+
+// WriteLedger prints whether the ledger holds.
+func WriteLedger(w io.Writer, l Ledger) error {
+	var b strings.Builder
+	if l.Holds {
+		b.WriteString(paragraph("", fmt.Sprintf("The ledger holds: %s, each chained to the one before and signed by this router's key %s.", count(l.Entries, "entry", "entries"), l.Key)))
+		if l.Head != "" {
+			b.WriteString(paragraph("", "Its end is "+l.Head+"."))
+		}
+		return write(w, &b)
+	}
+	why := strings.TrimLeft(strings.TrimPrefix(l.Broken, consent.ErrBroken.Error()), ": ")
+	b.WriteString(paragraph("", "The ledger does not hold: "+why+"."))
+	b.WriteString(paragraph("", count(l.Entries, "entry before that holds", "entries before that hold")+". Keep the record as it is, do not start over, and find out who could write to this router."))
+	return write(w, &b)
+}
+
+// short is enough of an id to tell two apart.
+func short(id consent.ID) string { return string(id[:min(8, len(id))]) }
+
+func write(w io.Writer, b *strings.Builder) error {
+	_, err := io.WriteString(w, b.String())
+	return err
+}

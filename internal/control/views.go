@@ -1,0 +1,184 @@
+package control
+
+import (
+	"time"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// The views are what a living daemon tells over its socket, as plain values.
+// Their JSON is for machines: names are never changed or removed. Durations
+// are seconds, times are RFC 3339, and a time or part that does not exist is
+// left out. No view holds a number, a whole MAC or a secret.
+
+// Status is the state of the whole house.
+type Status struct {
+	Version   string    `json:"version"`
+	Since     time.Time `json:"since"`      // when the daemon started, as far as its clock can tell
+	UpSeconds int64     `json:"up_seconds"` // how long it has been running; right even when the clock was not
+	StoreID   string    `json:"store_id"`
+	StoreName string    `json:"store_name"`
+	Zones     []Zone    `json:"zones"` // in the order of the configuration
+	Record    Record    `json:"record"`
+	Firewall  Firewall  `json:"firewall"`
+	Sniffer   []Sniffer `json:"sniffer"`  // one for each zone's interface
+	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
+	Clock     Clock     `json:"clock"`
+	Todo      []string  `json:"todo,omitempty"`   // what the owner should do, a sentence each, the most urgent first
+	Memory    int64     `json:"memory,omitempty"` // bytes resident; 0 when not known
+}
+
+// The states of a zone.
+const (
+	ZoneOpen    = "open for guests"
+	ZoneWaiting = "waiting for interface"
+)
+
+// Zone is one guest network.
+type Zone struct {
+	Name      string   `json:"name"`
+	Interface string   `json:"interface"`
+	State     string   `json:"state"`            // ZoneOpen, ZoneWaiting or, in words, what else keeps it shut
+	Portal    []string `json:"portal,omitempty"` // addresses and ports at which the portal listens
+	Guests    int      `json:"guests"`           // who are here now
+	WithPass  int      `json:"with_pass"`        // of them, who are online
+}
+
+// The states of the record.
+const (
+	RecordOpen   = "open"
+	RecordClosed = "closed" // nothing is asked; guests come in all the same
+)
+
+// Record is the state of the record.
+type Record struct {
+	State   string `json:"state"`             // RecordOpen or RecordClosed
+	Detail  string `json:"detail,omitempty"`  // why it is closed
+	Journal string `json:"journal,omitempty"` // how it is written: "wal" or "truncate"
+}
+
+// Firewall is the state of the door.
+type Firewall struct {
+	Backend    string    `json:"backend"` // "iptables" or "nftables", with its variant
+	Repairs    uint64    `json:"repairs"` // how often another program's change was mended
+	LastRepair time.Time `json:"last_repair,omitzero"`
+	Broken     string    `json:"broken,omitempty"` // why the rules do not hold now
+}
+
+// Sniffer is the state of one interface's listener. Without it visits are
+// counted more coarsely; access does not depend on it.
+type Sniffer struct {
+	Interface string `json:"interface"`
+	State     string `json:"state"` // "listening", or in words what it waits for
+	Frames    uint64 `json:"frames"`
+	Bad       uint64 `json:"bad"` // frames that were not understood
+}
+
+// The states of a courier.
+const (
+	CourierIdle       = "idle" // nothing waits
+	CourierDelivering = "delivering"
+	CourierRetrying   = "retrying" // the sink did not answer, or not now
+	CourierStopped    = "stopped"  // until the owner has mended something
+)
+
+// Courier is the state of the way to one sink.
+type Courier struct {
+	Sink        string    `json:"sink"`
+	State       string    `json:"state"`
+	Detail      string    `json:"detail,omitempty"` // why it retries or has stopped
+	Waiting     int       `json:"waiting"`          // events in the queue
+	Parked      int       `json:"parked"`           // events that the sink refused for good
+	LastSuccess time.Time `json:"last_success,omitzero"`
+}
+
+// Clock says whether the time is to be believed.
+type Clock struct {
+	InStep bool `json:"in_step"`
+}
+
+// Guest is a device that is in the shop now.
+type Guest struct {
+	MAC      string    `json:"mac"` // masked: hien.MAC's String
+	Zone     string    `json:"zone"`
+	Addrs    []string  `json:"addrs,omitempty"`
+	Since    time.Time `json:"since"` // of this stay
+	LastSeen time.Time `json:"last_seen"`
+	PassLeft int64     `json:"pass_left_seconds"`
+	Member   bool      `json:"member"`  // known by an earlier consent
+	AtCode   bool      `json:"at_code"` // a code is on its way
+	Gave     bool      `json:"gave"`    // agreed to something in this stay
+}
+
+// Visit is one stay of a person who agreed to have visits counted.
+type Visit struct {
+	ID      consent.ID `json:"id"`
+	Subject consent.ID `json:"subject"`
+	Zone    string     `json:"zone"`
+	Start   time.Time  `json:"start"`
+	End     time.Time  `json:"end,omitzero"` // absent while it goes on
+	Number  int        `json:"number"`       // 1 for the person's first
+}
+
+// Lead is a person who agreed to something.
+type Lead struct {
+	Subject   consent.ID        `json:"subject"`
+	Key       string            `json:"key"`      // the beginning of the lead key, enough to tell two apart
+	Sealed    bool              `json:"sealed"`   // the number is kept for the holder of the seal key
+	Purposes  []consent.Purpose `json:"purposes"` // that the person allows now
+	Visits    int               `json:"visits"`
+	LastVisit time.Time         `json:"last_visit,omitzero"`
+}
+
+// Consent is what a person agreed to, as it stands.
+type Consent struct {
+	ID       consent.ID       `json:"id"`
+	Subject  consent.ID       `json:"subject"`
+	Answers  []consent.Answer `json:"answers"`
+	Since    time.Time        `json:"since"`
+	Language string           `json:"language"`
+	Notice   consent.Hash     `json:"notice"`
+}
+
+// The states of an event in the queue.
+const (
+	EventWaiting = "waiting"
+	EventParked  = "parked"
+)
+
+// QueueItem is an event on its way.
+type QueueItem struct {
+	ID      consent.ID      `json:"id"`
+	Sink    string          `json:"sink"`
+	Kind    string          `json:"kind"`
+	Purpose consent.Purpose `json:"purpose,omitempty"` // absent in a withdrawal
+	At      time.Time       `json:"at"`
+	State   string          `json:"state"`            // EventWaiting or EventParked
+	Answer  string          `json:"answer,omitempty"` // the sink's, that parked it
+}
+
+// Ledger is the outcome of checking every entry of the ledger.
+type Ledger struct {
+	Holds   bool   `json:"holds"`
+	Entries uint64 `json:"entries"`          // that were checked
+	Key     string `json:"key"`              // the short name of the router's key
+	Head    string `json:"head,omitempty"`   // the last entry's hash
+	Broken  string `json:"broken,omitempty"` // where and why it does not hold
+}
+
+// List is the newest of a kind, and how many there are in all.
+type List[T any] struct {
+	Items []T `json:"items"`
+	Total int `json:"total"`
+}
+
+// Released is the answer to a request to let go of the kernel.
+type Released struct {
+	Released bool `json:"released"`
+}
+
+// Withdrawal is what a person takes back. No purposes mean all of them.
+type Withdrawal struct {
+	Subject  consent.ID        `json:"subject"`
+	Purposes []consent.Purpose `json:"purposes,omitempty"`
+}
