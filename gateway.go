@@ -188,7 +188,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		if gr.TriesLeft > 0 {
 			gr.CodeLeft = guest.Form.Challenge.Left(now)
 		}
-	case g.asking() && !guest.Asked && !member.Known():
+	case g.asking() && !guest.Asked && !guest.Gave && !member.Known():
 		gr.Ask = slices.Clone(zone.Purposes)
 	}
 	return gr, err
@@ -291,7 +291,6 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 			return nil, ErrUnchanged
 		}
 		guest.see(zone, now)
-		guest.Asked = true
 		return &form, nil
 	})
 }

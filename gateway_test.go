@@ -414,6 +414,28 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+func TestAnotherNumberCanBeGiven(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.greet(d)
+	if err := p.Ask(t.Context(), d, p.application("0987654321", consent.VisitFrequency), p.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Forget(t.Context(), d, p.now); err != nil {
+		t.Fatal(err)
+	}
+	if g := p.greet(d); g.Step != hien.AtDoor || len(g.Ask) != 2 {
+		t.Errorf("greeting = %+v; want the question again", g)
+	}
+	p.codes.fail = errors.New("no route")
+	if err := p.Ask(t.Context(), d, p.application("0987654322", consent.VisitFrequency), p.now); !errors.Is(err, hien.ErrNotSent) {
+		t.Errorf("Ask = %v; want ErrNotSent", err)
+	}
+	if g := p.greet(d); g.Step != hien.AtDoor || len(g.Ask) != 2 {
+		t.Errorf("greeting after a failure = %+v; want the question again", g)
+	}
+}
+
 func TestCodesOfOneNumberAreLimitedWhateverDeviceAsks(t *testing.T) {
 	p := newPorch(t)
 	for i := range 5 {

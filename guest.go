@@ -108,8 +108,8 @@ type Guest struct {
 	Form    *Form           // a half-finished opt-in
 	Codes   []time.Duration // Moment.Up of each code sent to this device within a day
 	Receipt string          // the receipt's secret, shown until the stay ends
-	Asked   bool            // the question was put before the guest in this stay
-	Gave    bool            // and answered with at least one yes
+	Asked   bool            // it went on without in this stay, and is not asked again
+	Gave    bool            // it gave its number in this stay
 }
 
 // Remember puts addr first among the guest's addresses and reports whether it

@@ -44,7 +44,8 @@ var floors = map[string]int{
 	"internal/control": 3,
 	"portal":           3,
 
-	"internal/world": 3, // for tests and the demo, see TestHouse
+	"internal/world":          3, // for tests and the demo, see TestHouse
+	"internal/world/chromium": 3,
 
 	"cmd/hien":      4,
 	"cmd/hien-demo": 4,
@@ -54,8 +55,8 @@ var floors = map[string]int{
 // prefix of an import path counts. A library without a home is for tests.
 var homes = map[string][]string{
 	"github.com/cenkalti/backoff/v5": {"sync/courier"},
-	"github.com/chromedp/cdproto":    {"internal/world"},
-	"github.com/chromedp/chromedp":   {"internal/world"},
+	"github.com/chromedp/cdproto":    {"internal/world/chromium"},
+	"github.com/chromedp/chromedp":   {"internal/world/chromium"},
 	"github.com/coreos/go-iptables":  {"firewall"},
 	"github.com/google/go-cmp":       {},
 	"github.com/gopacket/gopacket":   {"internal/presence"},

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/world"
+)
+
+// An event is what the demo reads of an event that the platform received.
+type event struct {
+	Type   string `json:"type"`
+	Event  string `json:"event"`
+	User   string `json:"userId"`
+	Traits struct {
+		Sealed    hien.SealedPhone `json:"sealed_phone"`
+		SealedFor consent.ID       `json:"sealed_for"`
+	} `json:"traits"`
+}
+
+func (s *story) received() ([]event, error) { return decode(s.world.CDP.Events()) }
+
+func decode(raw []json.RawMessage) ([]event, error) {
+	events := make([]event, len(raw))
+	for i, r := range raw {
+		if err := json.Unmarshal(r, &events[i]); err != nil {
+			return nil, fmt.Errorf("event %d at the CDP: %w", i+1, err)
+		}
+	}
+	return events, nil
+}
+
+// scan looks for A's number, in every usual encoding, in all that the gateway
+// wrote: its files, its log, and what it sent. It answers how many files it
+// read. As a control it finds the same number in a file planted on purpose.
+func (s *story) scan() (int, error) {
+	log := filepath.Join(s.gateway.Dir, "log")
+	if err := os.WriteFile(log, []byte(strings.Join(s.gateway.Daemon.Lines(), "\n")), 0o600); err != nil {
+		return 0, err
+	}
+	var sent bytes.Buffer
+	for _, b := range s.world.CDP.Batches() {
+		sent.Write(b.Body)
+	}
+	if err := os.WriteFile(filepath.Join(s.gateway.Dir, "sent"), sent.Bytes(), 0o600); err != nil {
+		return 0, err
+	}
+	number, err := hien.ParsePhone(s.a.number())
+	if err != nil {
+		return 0, err
+	}
+	search := world.NewNumberScan(number.Reveal())
+	files := 0
+	err = filepath.WalkDir(s.gateway.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files++
+		if as := search.Find(content); as != "" {
+			return fmt.Errorf("A's number is readable in %s, as %s", path, as)
+		}
+		return nil
+	})
+	if err != nil {
+		return files, err
+	}
+	if search.Find([]byte("to "+number.Reveal()+"\n")) == "" {
+		return files, errors.New("the scan does not find a number that was planted: it proves nothing")
+	}
+	return files, nil
+}
+
+// keep copies what an engineer wants to see afterwards.
+func (s *story) keep(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	var errs []error
+	if s.gateway != nil && s.gateway.Daemon != nil {
+		errs = append(errs, os.WriteFile(filepath.Join(folder, "hien.log"), []byte(strings.Join(s.gateway.Daemon.Lines(), "\n")+"\n"), 0o644))
+	}
+	if s.world != nil && s.world.CDP != nil {
+		text, err := json.MarshalIndent(s.world.CDP.Events(), "", "  ")
+		errs = append(errs, err, os.WriteFile(filepath.Join(folder, "cdp.json"), text, 0o644))
+	}
+	return errors.Join(errs...)
+}

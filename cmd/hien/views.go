@@ -1,0 +1,243 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/sqlite"
+)
+
+// house is what the daemon answers on its socket.
+func (d *daemon) house() control.House {
+	return control.House{
+		Status:       d.status,
+		Guests:       d.guests,
+		Visits:       d.visits,
+		Leads:        d.leads,
+		Consents:     d.consents,
+		Queue:        d.queue,
+		VerifyLedger: d.verifyLedger,
+		Withdraw: func(ctx context.Context, subject consent.ID, purposes []consent.Purpose) error {
+			return d.gateway.Withdraw(ctx, hien.Who{Subject: subject}, purposes, "control", d.clock.now())
+		},
+		Release: func(context.Context) error {
+			d.mu.Lock()
+			d.released = true
+			d.mu.Unlock()
+			d.door.Release()
+			d.log.Info("hien cleanup: the rules are no longer kept; start hien again, or send SIGHUP, to shut the door")
+			return nil
+		},
+	}
+}
+
+func (d *daemon) status(ctx context.Context) (control.Status, error) {
+	now := d.clock.now()
+	cfg := d.config()
+	s := control.Status{
+		Version: hien.Version, Since: now.Wall.Add(d.started.Up - now.Up), UpSeconds: seconds(now.Up - d.started.Up),
+		StoreID: cfg.StoreID, StoreName: cfg.StoreName, Clock: control.Clock{InStep: now.InStep}, Memory: resident(),
+		Firewall: control.Firewall{Backend: "iptables", Repairs: d.door.Repairs()},
+	}
+	here, online := make(map[string]int), make(map[string]int)
+	err := d.book.Guests(func(g hien.Guest) error {
+		if g.Stay.Start.Boot != "" {
+			here[g.ID.Zone]++
+		}
+		if g.Pass.Left(now) > 0 {
+			online[g.ID.Zone]++
+		}
+		return nil
+	})
+	if err != nil {
+		return s, err
+	}
+	d.mu.Lock()
+	s.Firewall.LastRepair = d.repaired.Wall
+	if d.released {
+		s.Firewall.Broken = "hien cleanup took the rules out: guests are not stopped"
+		s.Todo = append(s.Todo, "Restart Hiên to shut the door again.")
+	}
+	for _, z := range cfg.Zones {
+		zone := control.Zone{Name: z.Name, Interface: z.Interface, State: control.ZoneWaiting, Guests: here[z.Name], WithPass: online[z.Name]}
+		sniffer := control.Sniffer{Interface: z.Interface, State: control.ZoneWaiting}
+		if o := d.open[z.Name]; o != nil {
+			zone.State, zone.Portal = control.ZoneOpen, o.portal
+			sniffer.State = cmp.Or(o.sniffing, "starting")
+			if o.sniffer != nil {
+				counts := o.sniffer.Counts()
+				sniffer.Frames, sniffer.Bad = counts.Frames, counts.Panics
+			}
+		}
+		s.Zones, s.Sniffer = append(s.Zones, zone), append(s.Sniffer, sniffer)
+	}
+	d.mu.Unlock()
+	if d.record == nil {
+		s.Record = control.Record{State: control.RecordClosed, Detail: d.closed.Error()}
+		return s, nil
+	}
+	s.Record.State = control.RecordOpen
+	if s.Record.Journal, err = d.record.Journal(ctx); err != nil {
+		return s, err
+	}
+	counts, err := d.record.Counts(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Couriers = d.courierStatus(counts.Waiting, counts.Parked)
+	return s, nil
+}
+
+// resident is the daemon's resident memory in bytes, as the kernel counts it
+// (proc(5), statm); 0 when it cannot be read.
+func resident() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(b))
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func (d *daemon) guests(ctx context.Context, limit int) (control.List[control.Guest], error) {
+	now := d.clock.now()
+	var all []hien.Guest
+	if err := d.book.Guests(func(g hien.Guest) error { all = append(all, g); return nil }); err != nil {
+		return control.List[control.Guest]{}, err
+	}
+	slices.SortFunc(all, func(a, b hien.Guest) int { return cmp.Compare(b.Stay.Last.Up, a.Stay.Last.Up) })
+	list := control.List[control.Guest]{Total: len(all), Items: []control.Guest{}}
+	for _, g := range all[:min(limit, len(all))] {
+		v := control.Guest{MAC: g.ID.MAC.String(), Zone: g.ID.Zone, PassLeft: seconds(g.Pass.Left(now)),
+			Since: g.Stay.Start.Wall, LastSeen: g.Stay.Last.Wall, AtCode: g.Form != nil, Gave: g.Gave}
+		for _, a := range g.Addrs {
+			v.Addrs = append(v.Addrs, a.String())
+		}
+		if d.record != nil {
+			m, err := d.record.Member(ctx, d.key.MemberMark(g.ID.MAC))
+			if err != nil {
+				return list, err
+			}
+			v.Member = m.Known()
+		}
+		list.Items = append(list.Items, v)
+	}
+	return list, nil
+}
+
+func (d *daemon) visits(ctx context.Context, limit int) (control.List[control.Visit], error) {
+	return rows(ctx, d, limit, (*sqlite.Store).Visits, func(c sqlite.Counts) int { return c.Visits }, func(r sqlite.VisitRow) control.Visit {
+		v := control.Visit{Subject: r.Subject, Zone: r.Zone, Start: r.Start.Time, Number: r.Number}
+		if r.End != nil {
+			v.End = r.End.Time
+		}
+		return v
+	})
+}
+
+func (d *daemon) leads(ctx context.Context, limit int) (control.List[control.Lead], error) {
+	return rows(ctx, d, limit, (*sqlite.Store).Leads, func(c sqlite.Counts) int { return c.Leads }, func(r sqlite.LeadRow) control.Lead {
+		l := control.Lead{Subject: r.Subject, Key: r.Key, Sealed: r.Sealed, Purposes: r.Purposes, Visits: r.Visits}
+		if r.LastVisit != nil {
+			l.LastVisit = r.LastVisit.Time
+		}
+		return l
+	})
+}
+
+func (d *daemon) consents(ctx context.Context, limit int) (control.List[control.Consent], error) {
+	return rows(ctx, d, limit, (*sqlite.Store).Consents, func(c sqlite.Counts) int { return c.Consents }, func(r sqlite.ConsentRow) control.Consent {
+		return control.Consent{ID: r.Consent, Subject: r.Subject, Answers: r.Answers, Since: r.Since.Time, Notice: r.Notice}
+	})
+}
+
+// queue is what waits, in the order in which it goes, and then what the sink
+// has refused.
+func (d *daemon) queue(ctx context.Context, limit int) (control.List[control.QueueItem], error) {
+	list := control.List[control.QueueItem]{Items: []control.QueueItem{}}
+	if d.record == nil {
+		return list, d.closed
+	}
+	waiting, err := d.record.WaitingEvents(ctx, limit)
+	if err != nil {
+		return list, err
+	}
+	view, err := d.record.Queue(ctx, limit)
+	if err != nil {
+		return list, err
+	}
+	list.Total = view.Waiting + view.Parked
+	sink := ""
+	if cfg := d.config(); cfg.Sink != nil {
+		sink = cfg.Sink.Name
+	}
+	for _, r := range waiting {
+		list.Items = append(list.Items, control.QueueItem{ID: r.ID, Sink: sink, Kind: string(r.Kind), Purpose: r.Purpose,
+			At: r.At.Time, State: control.EventWaiting})
+	}
+	for _, r := range view.Newest {
+		list.Items = append(list.Items, control.QueueItem{ID: r.ID, Sink: sink, Kind: string(r.Kind), Purpose: r.Purpose,
+			At: r.At.Time, State: control.EventParked, Answer: r.Answer})
+	}
+	list.Items = list.Items[:min(limit, len(list.Items))]
+	return list, nil
+}
+
+// rows turns rows of the record into views.
+func rows[R, V any](ctx context.Context, d *daemon, limit int, list func(*sqlite.Store, context.Context, int) ([]R, error),
+	total func(sqlite.Counts) int, to func(R) V) (control.List[V], error) {
+	if d.record == nil {
+		return control.List[V]{}, d.closed
+	}
+	found, err := list(d.record, ctx, limit)
+	if err != nil {
+		return control.List[V]{}, err
+	}
+	counts, err := d.record.Counts(ctx)
+	if err != nil {
+		return control.List[V]{}, err
+	}
+	l := control.List[V]{Total: total(counts), Items: []V{}}
+	for _, r := range found {
+		l.Items = append(l.Items, to(r))
+	}
+	return l, nil
+}
+
+func (d *daemon) verifyLedger(ctx context.Context) (control.Ledger, error) {
+	if d.record == nil {
+		return control.Ledger{}, d.closed
+	}
+	return verdict(ctx, &d.record.Ledger, d.key)
+}
+
+// verdict checks a ledger: the living record's, or the file's alone.
+func verdict(ctx context.Context, l *sqlite.Ledger, key hien.RouterKey) (control.Ledger, error) {
+	pub := key.Signer().Public()
+	v := control.Ledger{Key: consent.KeyID(pub)}
+	head, err := l.Verify(ctx, pub)
+	switch {
+	case errors.Is(err, consent.ErrBroken):
+		v.Broken = err.Error()
+	case err != nil:
+		return v, err
+	default:
+		v.Holds, v.Entries, v.Head = true, head.Seq, head.Hash.String()
+	}
+	return v, nil
+}

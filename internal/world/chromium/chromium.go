@@ -1,0 +1,227 @@
+// Package chromium shows pages as a phone's sheet does, in Debian's real
+// Chromium: a small window, touch, no script. It is for tests.
+package chromium
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// A Phone is one browser. Its methods fail the test that started it.
+type Phone struct {
+	t   testing.TB
+	ctx context.Context
+	dir string // where its pictures go
+}
+
+// A Look is how a phone is set.
+type Look struct {
+	Width, Height int64
+	Language      string // Accept-Language
+	Scheme        string // "light" or "dark"
+	Host, At      string // a host name and its address; with none, 127.0.0.1 alone is reached
+}
+
+// Start starts a browser for the test. Pictures go to HIEN_ARTIFACTS when
+// it is set, else to the test's own directory.
+func Start(t testing.TB, l Look) *Phone {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("/usr/bin/chromium"),
+		chromedp.NoSandbox, // Chromium's own sandbox refuses root
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("hide-scrollbars", true),
+	)
+	rules := "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+	if l.Host != "" {
+		rules = "MAP " + l.Host + " " + l.At
+	}
+	options = append(options, chromedp.Flag("host-resolver-rules", rules))
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+
+	p := &Phone{t: t, ctx: ctx, dir: os.Getenv("HIEN_ARTIFACTS")}
+	if p.dir == "" {
+		p.dir = t.(*testing.T).ArtifactDir()
+	}
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.must(nil, chromedp.Do(ctx)) // the browser starts; it would end with a step's patience
+	p.do(chromedp.EmulateViewport(l.Width, l.Height, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait))
+	p.must(chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	p.must(chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.Scheme}}}))
+	p.must(chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{
+		Headers: network.Headers{"Accept-Language": l.Language}}))
+	return p
+}
+
+func (p *Phone) must(_ any, err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *Phone) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, stop := p.patience()
+	defer stop()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// patience bounds one step, so that a browser that hangs fails its test and
+// not the whole run.
+func (p *Phone) patience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(p.ctx, 20*time.Second)
+}
+
+// Open goes to an address, as when a probe's redirect is followed.
+func (p *Phone) Open(url string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(url))
+}
+
+// Tap presses what the selector finds, and waits for the page that comes.
+func (p *Phone) Tap(selector string) {
+	p.t.Helper()
+	p.leads("tap "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Enter types into a field and presses the keyboard's Go key.
+func (p *Phone) Enter(selector, text string) {
+	p.t.Helper()
+	p.leads("enter in "+selector, chromedp.SendKeys(chromedp.CSS(selector), text+"\r"))
+}
+
+// leads takes a step and waits for the page to which it leads.
+func (p *Phone) leads(what string, step chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, stop := p.patience()
+	defer stop()
+	if _, err := chromedp.RunResponse(ctx, step); err != nil {
+		p.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// Touch presses what leads to no other page: a box, a fold.
+func (p *Phone) Touch(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Fill types into a field, in place of what stands there.
+func (p *Phone) Fill(selector, text string) {
+	p.t.Helper()
+	p.do(chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Ask has the browser's own tools look at the page; the page's scripts stay
+// off.
+func Ask[T any](p *Phone, expression string) T {
+	p.t.Helper()
+	ctx, stop := p.patience()
+	defer stop()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		p.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// Picture keeps a picture of the whole page.
+func (p *Phone) Picture(name string) {
+	p.t.Helper()
+	ctx, stop := p.patience()
+	defer stop()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(p.dir, name+".png"), png, 0o644)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// A Box is where an element stands, in CSS pixels.
+type Box struct {
+	Name                       string
+	Left, Top, Width, Height   float64
+	Ground, Ink, Weight, Style string
+}
+
+func (b Box) String() string {
+	return fmt.Sprintf("%q at %.0f,%.0f of %.0f×%.0f", b.Name, b.Left, b.Top, b.Width, b.Height)
+}
+
+// Boxes are the visible elements that the selector finds.
+func (p *Phone) Boxes(selector string) []Box {
+	p.t.Helper()
+	quoted, _ := json.Marshal(selector)
+	return Ask[[]Box](p, `[...document.querySelectorAll(`+string(quoted)+`)].filter(e => e.checkVisibility() && e.className != "go").map(e => {
+		const r = e.getBoundingClientRect(), s = getComputedStyle(e)
+		return {Name: e.innerText || e.name || e.tagName, Left: r.left, Top: r.top + scrollY, Width: r.width, Height: r.height,
+			Ground: s.backgroundColor, Ink: s.color, Weight: s.fontWeight, Style: s.fontSize + s.border + s.textDecoration + s.opacity}
+	})`)
+}
+
+// LooksRight checks what holds for every page: nothing sticks out to the
+// side, and whatever is tapped is large enough and apart from the next.
+func (p *Phone) LooksRight(name string) {
+	p.t.Helper()
+	const wide = `Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("body *")].filter(e => e.className != "go").map(e => e.getBoundingClientRect().right))`
+	if got, want := Ask[float64](p, wide), Ask[float64](p, `innerWidth`); got > want {
+		p.t.Errorf("%s: the page is %.0fpx wide in a window of %.0fpx", name, got, want)
+	}
+	targets := p.Boxes(`button, a, summary, .row, .type`)
+	for i, b := range targets {
+		if b.Height < 48 || b.Width < 48 {
+			p.t.Errorf("%s: %s is smaller than a fingertip (48px)", name, b)
+		}
+		for _, c := range targets[i+1:] {
+			across := max(b.Left, c.Left) - min(b.Left+b.Width, c.Left+c.Width)
+			down := max(b.Top, c.Top) - min(b.Top+b.Height, c.Top+c.Height)
+			if gap := max(across, down); gap < 7.5 {
+				p.t.Errorf("%s: %s and %s are %.1fpx apart: want 8", name, b, c, gap)
+			}
+		}
+	}
+	// Twice the text size (WCAG 2.2, 1.4.4).
+	if got := Ask[float64](p, `(document.documentElement.style.fontSize = "34px", document.documentElement.scrollWidth)`); got > Ask[float64](p, `innerWidth`) {
+		p.t.Errorf("%s: with text twice as large the page is %.0fpx wide", name, got)
+	}
+	Ask[string](p, `document.documentElement.style.fontSize = ""`)
+}
+
+// TwoEqualAnswers checks R-CON-3 as it is drawn.
+func (p *Phone) TwoEqualAnswers(name string) {
+	p.t.Helper()
+	two := p.Boxes(`.two .b`)
+	if len(two) != 2 {
+		p.t.Fatalf("%s: %d answers, want two", name, len(two))
+	}
+	a, b := two[0], two[1]
+	if a.Width != b.Width || a.Height != b.Height || a.Top != b.Top {
+		p.t.Errorf("%s: the answers are not of one size: %s and %s", name, a, b)
+	}
+	if a.Ground != b.Ground || a.Ink != b.Ink || a.Weight != b.Weight || a.Style != b.Style {
+		p.t.Errorf("%s: the answers are not drawn alike: %+v and %+v", name, a, b)
+	}
+}

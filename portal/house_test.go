@@ -1,0 +1,327 @@
+package portal_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/portal"
+)
+
+// A house is a small world for the portal: one zone, its guests, what they
+// gave. Fields are set before the portal opens, maps are read after.
+type house struct {
+	mu     sync.Mutex
+	store  string
+	zone   hien.Zone
+	visits map[hien.MAC]int          // of members
+	closed bool                      // nothing is asked for
+	breaks map[string]error          // by method
+	panics map[string]bool           // by method
+	entry  func(ctx context.Context) // called by Admit, without the lock
+
+	guests   map[hien.MAC]*guest
+	receipts map[string]*hien.Receipt
+	calls    map[string]int
+}
+
+type guest struct {
+	step    hien.Step
+	form    *hien.Application
+	tries   int
+	left    time.Duration
+	receipt string
+}
+
+// rightCode is the code that every guest of the house is sent.
+const rightCode = "123456"
+
+var (
+	asked  = []consent.Purpose{consent.VisitFrequency, consent.ContactZalo}
+	phoneA = hien.MAC{0x02, 0, 0x5e, 0x10, 0, 0x0a}
+	phoneB = hien.MAC{0x02, 0, 0x5e, 0x10, 0, 0x0b}
+	noon   = hien.Moment{Wall: time.Date(2026, 11, 22, 7, 30, 0, 0, time.UTC), Boot: "b", Up: time.Hour, InStep: true}
+	saigon = time.FixedZone("+07", 7*3600)
+)
+
+func newHouse() *house {
+	return &house{
+		store:    "Quán Hiên",
+		zone:     hien.Zone{Name: "guest", Offer: "Giảm 10% cho ly thứ hai", Purposes: asked, Pass: 4 * time.Hour},
+		visits:   make(map[hien.MAC]int),
+		breaks:   make(map[string]error),
+		panics:   make(map[string]bool),
+		guests:   make(map[hien.MAC]*guest),
+		receipts: make(map[string]*hien.Receipt),
+		calls:    make(map[string]int),
+	}
+}
+
+// called counts a call and breaks as it was told to. The lock is held.
+func (h *house) called(method string) error {
+	h.calls[method]++
+	if h.panics[method] {
+		panic("the house fell down in " + method)
+	}
+	return h.breaks[method]
+}
+
+func (h *house) guest(d hien.Device) *guest {
+	g, ok := h.guests[d.Guest.MAC]
+	if !ok {
+		g = &guest{}
+		h.guests[d.Guest.MAC] = g
+	}
+	return g
+}
+
+func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Greeting, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Greet"); err != nil {
+		return hien.Greeting{}, err
+	}
+	g := h.guest(d)
+	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt}
+	switch {
+	case g.step == hien.AtCode:
+		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left
+	case g.step == hien.AtDoor && !h.closed && gr.Visit == 0:
+		gr.Ask = slices.Clone(h.zone.Purposes)
+	}
+	return gr, nil
+}
+
+func (h *house) Admit(ctx context.Context, d hien.Device, _ hien.Moment) error {
+	if h.entry != nil {
+		h.entry(ctx)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Admit"); err != nil {
+		return err
+	}
+	g := h.guest(d)
+	g.step, g.form = hien.Inside, nil
+	return nil
+}
+
+func (h *house) Ask(_ context.Context, d hien.Device, a hien.Application, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Ask"); err != nil {
+		return err
+	}
+	if h.closed || a.Phone.IsZero() || len(a.Agreed) == 0 {
+		return hien.ErrNoAsking
+	}
+	for _, p := range a.Agreed {
+		if !a.Notice.Asked(p) {
+			return hien.ErrNoAsking
+		}
+	}
+	g := h.guest(d)
+	g.step, g.form, g.tries, g.left = hien.AtCode, &a, hien.CodeTries, hien.CodeLife
+	return nil
+}
+
+func (h *house) AskAgain(_ context.Context, d hien.Device, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("AskAgain"); err != nil {
+		return err
+	}
+	g := h.guest(d)
+	if g.form == nil {
+		return hien.ErrNoForm
+	}
+	g.tries, g.left = hien.CodeTries, hien.CodeLife
+	return nil
+}
+
+func (h *house) Forget(_ context.Context, d hien.Device, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Forget"); err != nil {
+		return err
+	}
+	if g := h.guest(d); g.step == hien.AtCode {
+		g.step, g.form = hien.AtDoor, nil
+	}
+	return nil
+}
+
+func (h *house) Prove(_ context.Context, d hien.Device, code hien.Code, now hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Prove"); err != nil {
+		return err
+	}
+	g := h.guest(d)
+	switch {
+	case g.step == hien.Inside && g.receipt != "":
+		return nil
+	case g.form == nil:
+		return hien.ErrNoForm
+	case g.tries == 0 || g.left == 0:
+		return hien.ErrCodeDead
+	case code.Reveal() != rightCode:
+		g.tries--
+		return hien.ErrBadCode
+	}
+	c, err := consent.Give(consent.NewID(), consent.NewID(), g.form.Notice, g.form.Agreed, now)
+	if err != nil {
+		return err
+	}
+	g.step, g.receipt = hien.Inside, "receiptof"+string(c.ID())
+	h.receipts[g.receipt] = &hien.Receipt{Given: c, Standing: c, Notice: g.form.Notice.Text()}
+	return nil
+}
+
+func (h *house) Receipt(_ context.Context, secret string) (hien.Receipt, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Receipt"); err != nil {
+		return hien.Receipt{}, err
+	}
+	r, ok := h.receipts[secret]
+	if !ok {
+		return hien.Receipt{}, hien.ErrNoReceipt
+	}
+	return *r, nil
+}
+
+func (h *house) Withdraw(_ context.Context, secret string, purposes []consent.Purpose, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Withdraw"); err != nil {
+		return err
+	}
+	r, ok := h.receipts[secret]
+	if !ok {
+		return hien.ErrNoReceipt
+	}
+	r.Standing = r.Standing.Without(purposes...)
+	return nil
+}
+
+// count is how often a method was called.
+func (h *house) count(method string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.calls[method]
+}
+
+// counts are all calls.
+func (h *house) counts() map[string]int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.calls)
+}
+
+func (h *house) set(mac hien.MAC, g guest) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.guests[mac] = &g
+}
+
+func (h *house) formOf(mac hien.MAC) *hien.Application {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if g := h.guests[mac]; g != nil {
+		return g.form
+	}
+	return nil
+}
+
+// neighbours is a neighbour table.
+type neighbours map[netip.Addr]hien.MAC
+
+func (n neighbours) MAC(a netip.Addr) (hien.MAC, error) {
+	if m, ok := n[a]; ok {
+		return m, nil
+	}
+	return hien.MAC{}, errors.New("no such neighbour")
+}
+
+// everybody has phone B but the two addresses that tests use as phone A.
+type everybody struct{}
+
+func (everybody) MAC(a netip.Addr) (hien.MAC, error) {
+	if a == netip.MustParseAddr("127.0.0.1") || a == netip.IPv6Loopback() {
+		return phoneA, nil
+	}
+	return phoneB, nil
+}
+
+// A log keeps what was logged.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// A door is a portal that serves on loopback.
+type door struct {
+	*house
+	url string // http://127.0.0.1:port
+	log *log
+}
+
+// open serves a portal of h until the test ends. edit changes its options.
+func open(t testing.TB, h *house, edit ...func(*portal.Options)) door {
+	t.Helper()
+	return openOn(t, h, "127.0.0.1:0", edit...)
+}
+
+func openOn(t testing.TB, h *house, addr string, edit ...func(*portal.Options)) door {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := door{house: h, url: "http://" + l.Addr().String(), log: &log{}}
+	o := options(h)
+	o.Log = slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	for _, e := range edit {
+		e(&o)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- portal.New(o).Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return d
+}
+
+func options(h *house) portal.Options {
+	return portal.Options{
+		Zone: "guest", House: h, Receipts: h, Neighbours: everybody{},
+		Now: func() hien.Moment { return noon }, Log: slog.New(slog.DiscardHandler), Location: saigon,
+	}
+}

@@ -1,0 +1,353 @@
+package portal
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/templates"
+)
+
+// A page answers a request on the portal's own address. It writes nothing
+// before it is sure; an error becomes a page in fail.
+type page func(w http.ResponseWriter, r *http.Request) error
+
+// page wraps p in what holds for all pages.
+func (s *Server) page(p page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		if err := s.sameOrigin.Check(r); err != nil {
+			s.see(w, r, "/")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, s.Limits.BodyBytes)
+		if err := whileReading(r.Context(), func() error { return readForm(r) }); err != nil {
+			s.see(w, r, "/") // cut off, too large or garbled: nothing is taken
+			return
+		}
+		if err := p(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// readForm reads a request's body to its end, and the form in it if it is
+// one.
+func readForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil && r.Method == http.MethodPost {
+		return err
+	}
+	_, err := io.Copy(io.Discard, r.Body)
+	return err
+}
+
+// see answers with a 303 to a page of the portal, so that reloading that
+// page sends nothing again. The language goes along; more are further pairs
+// of the query.
+func (s *Server) see(w http.ResponseWriter, r *http.Request, path string, more ...string) {
+	q := url.Values{"lang": {string(language(r))}}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Set(more[i], more[i+1])
+	}
+	w.Header().Set("Location", path+"?"+q.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// language is the one that was chosen, by a link or on the page before, or
+// else the one that the browser prefers.
+func language(r *http.Request) templates.Language {
+	if l, ok := templates.ParseLanguage(r.URL.Query().Get("lang")); ok {
+		return l
+	}
+	if l, ok := templates.ParseLanguage(r.PostForm.Get("lang")); ok {
+		return l
+	}
+	return templates.AcceptLanguage(r.Header.Get("Accept-Language"))
+}
+
+func frame(r *http.Request, g hien.Greeting, here string) templates.Frame {
+	return templates.Frame{Lang: language(r), Store: g.StoreName, Here: here}
+}
+
+// show writes a page, whole.
+func show(w http.ResponseWriter, p interface{ Render(io.Writer) error }) error {
+	var b bytes.Buffer
+	if err := p.Render(&b); err != nil {
+		return err
+	}
+	w.Header()["Content-Type"] = htmlType
+	_, err := w.Write(b.Bytes())
+	if err != nil {
+		return errGone
+	}
+	return nil
+}
+
+// errGone says that the guest did not wait for its page.
+var errGone = errors.New("the guest is gone")
+
+func (s *Server) greet(r *http.Request) (hien.Device, hien.Greeting, error) {
+	d, err := s.device(r)
+	if err != nil {
+		return d, hien.Greeting{}, err
+	}
+	g, err := s.House.Greet(r.Context(), d, s.Now())
+	return d, g, err
+}
+
+// noticeFor is what the guest is asked at present.
+func noticeFor(r *http.Request, g hien.Greeting) consent.Notice {
+	return templates.Notice(language(r), g.StoreName, g.Zone, g.Ask)
+}
+
+func splash(r *http.Request, g hien.Greeting) templates.Splash {
+	return templates.Splash{Frame: frame(r, g, "/"), Offer: g.Zone.Offer, Visit: g.Visit, Notice: noticeFor(r, g)}
+}
+
+// given is what the guest has typed and ticked.
+func given(r *http.Request) templates.Given {
+	in := templates.Given{Phone: r.PostForm.Get("phone")}
+	for _, name := range r.PostForm["purpose"] {
+		if p, err := consent.ParsePurpose(name); err == nil && !slices.Contains(in.Ticked, p) {
+			in.Ticked = append(in.Ticked, p)
+		}
+	}
+	return in
+}
+
+func codePage(r *http.Request, g hien.Greeting) templates.Code {
+	return templates.Code{Frame: frame(r, g, "/code"), LastTwo: g.LastTwo, Left: g.CodeLeft, Tries: g.TriesLeft,
+		Word: templates.CodeWord(r.URL.Query().Get("word"))}
+}
+
+func onlinePage(r *http.Request, g hien.Greeting) templates.Online {
+	return templates.Online{Frame: frame(r, g, "/online"), Offer: g.Zone.Offer, Receipt: g.Receipt}
+}
+
+// home shows where the guest stands, whatever it was told before: a sheet
+// that was closed opens here again.
+func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
+	_, g, err := s.greet(r)
+	switch {
+	case err != nil:
+		return err
+	case g.Step == hien.AtCode:
+		return show(w, codePage(r, g))
+	case g.Step == hien.Inside:
+		return show(w, onlinePage(r, g))
+	}
+	return show(w, splash(r, g))
+}
+
+// back shows the question again, filled in as it was.
+func (s *Server) back(w http.ResponseWriter, r *http.Request) error {
+	_, g, err := s.greet(r)
+	if err != nil {
+		return err
+	}
+	if g.Step != hien.AtDoor {
+		s.see(w, r, "/")
+		return nil
+	}
+	p := splash(r, g)
+	p.Given = given(r)
+	return show(w, p)
+}
+
+func (s *Server) skip(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.device(r)
+	if err != nil {
+		return err
+	}
+	if err := s.House.Admit(r.Context(), d, s.Now()); err != nil {
+		return err
+	}
+	s.see(w, r, "/online")
+	return nil
+}
+
+// join takes a number and purposes. Nothing ticked is a no, and nothing is
+// kept (R-CON-2).
+func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
+	in := given(r)
+	if len(in.Ticked) == 0 {
+		return s.skip(w, r)
+	}
+	d, g, err := s.greet(r)
+	if err != nil {
+		return err
+	}
+	if g.Step == hien.Inside {
+		s.see(w, r, "/online")
+		return nil
+	}
+	p := splash(r, g)
+	p.Given = in
+	shown, ok := shownNotice(r, g, in.Ticked)
+	if !ok {
+		// The shop's question has changed since the page was shown: an
+		// answer to another question is no consent.
+		return show(w, p)
+	}
+	p.Notice = shown
+	phone, err := hien.ParsePhone(in.Phone)
+	if err != nil {
+		p.Err = err
+		return show(w, p)
+	}
+	err = s.House.Ask(r.Context(), d, hien.Application{
+		Phone: phone, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(),
+	}, s.Now())
+	if err != nil {
+		return err
+	}
+	s.see(w, r, "/code")
+	return nil
+}
+
+// shownNotice makes the notice of the page that was answered once more, from
+// what the form carried along, and checks that it is that one, that the zone
+// asks for all of it and that it asked for what was ticked.
+func shownNotice(r *http.Request, g hien.Greeting, ticked []consent.Purpose) (consent.Notice, bool) {
+	asked := templates.ParseAsked(r.PostForm.Get("asked"))
+	for _, p := range asked {
+		if !slices.Contains(g.Zone.Purposes, p) {
+			return consent.Notice{}, false
+		}
+	}
+	for _, p := range ticked {
+		if !slices.Contains(asked, p) {
+			return consent.Notice{}, false
+		}
+	}
+	n := templates.Notice(language(r), g.StoreName, g.Zone, asked)
+	return n, n.Hash().String() == r.PostForm.Get("notice")
+}
+
+func (s *Server) code(w http.ResponseWriter, r *http.Request) error {
+	_, g, err := s.greet(r)
+	switch {
+	case err != nil:
+		return err
+	case g.Step != hien.AtCode:
+		s.see(w, r, "/")
+		return nil
+	}
+	return show(w, codePage(r, g))
+}
+
+func (s *Server) prove(w http.ResponseWriter, r *http.Request) error {
+	typed := r.PostForm.Get("code")
+	code, ok := hien.ParseCode(typed)
+	if !ok {
+		// No try is spent on what cannot be a code.
+		_, g, err := s.greet(r)
+		switch {
+		case err != nil:
+			return err
+		case g.Step != hien.AtCode:
+			s.see(w, r, "/")
+			return nil
+		}
+		p := codePage(r, g)
+		p.Word, p.Typed = templates.CodeForm, typed
+		return show(w, p)
+	}
+	d, err := s.device(r)
+	if err != nil {
+		return err
+	}
+	if err := s.House.Prove(r.Context(), d, code, s.Now()); err != nil {
+		return err
+	}
+	s.see(w, r, "/online")
+	return nil
+}
+
+func (s *Server) again(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.device(r)
+	if err != nil {
+		return err
+	}
+	if err := s.House.AskAgain(r.Context(), d, s.Now()); err != nil {
+		return err
+	}
+	s.see(w, r, "/code", "word", string(templates.CodeResent))
+	return nil
+}
+
+func (s *Server) other(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.device(r)
+	if err != nil {
+		return err
+	}
+	if err := s.House.Forget(r.Context(), d, s.Now()); err != nil {
+		return err
+	}
+	s.see(w, r, "/")
+	return nil
+}
+
+func (s *Server) online(w http.ResponseWriter, r *http.Request) error {
+	_, g, err := s.greet(r)
+	switch {
+	case err != nil:
+		return err
+	case g.Step != hien.Inside:
+		s.see(w, r, "/")
+		return nil
+	}
+	return show(w, onlinePage(r, g))
+}
+
+// notice shows the whole notice, and carries along what was typed.
+func (s *Server) notice(w http.ResponseWriter, r *http.Request) error {
+	_, g, err := s.greet(r)
+	switch {
+	case err != nil:
+		return err
+	case g.Step != hien.AtDoor:
+		s.see(w, r, "/")
+		return nil
+	}
+	return show(w, templates.NoticePage{Frame: frame(r, g, "/notice"), Notice: noticeFor(r, g), Given: given(r)})
+}
+
+// receipt shows what a secret proves, to whoever has it.
+func (s *Server) receipt(w http.ResponseWriter, r *http.Request) error {
+	secret := mux.Vars(r)["secret"]
+	found, err := s.Receipts.Receipt(r.Context(), secret)
+	if err != nil {
+		return err
+	}
+	_, g, _ := s.greet(r) // only for the shop's name: the receipt opens from any device
+	return show(w, templates.Receipt{
+		Frame: frame(r, g, "/receipt/"+url.PathEscape(secret)), Secret: secret, Receipt: found, In: s.Location,
+		Done: r.URL.Query().Has("done"),
+	})
+}
+
+// withdraw takes back one purpose or all of them; no reason is asked for.
+func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) error {
+	secret := mux.Vars(r)["secret"]
+	purposes := given(r).Ticked
+	path := "/receipt/" + url.PathEscape(secret)
+	if all := r.PostForm.Has("all"); len(purposes) == 0 && !all {
+		s.see(w, r, path)
+		return nil
+	} else if all {
+		purposes = nil
+	}
+	if err := s.Receipts.Withdraw(r.Context(), secret, purposes, s.Now()); err != nil {
+		return err
+	}
+	s.see(w, r, path, "done", "1")
+	return nil
+}

@@ -1,0 +1,56 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
+
+// routes is the whole table: who may ask for what. The first row that fits
+// answers. Every row but the first is on the portal's own address; who asks
+// is told by the socket (see device), and a POST must come from a page of
+// the portal (see page).
+func (s *Server) routes() http.Handler {
+	// SkipClean: otherwise mux answers //x with a 301, which phones keep.
+	r := mux.NewRouter().SkipClean(true)
+
+	// Any host but our own, any path, any method: the phones' probes.
+	r.MatcherFunc(s.foreign).HandlerFunc(s.redirect)
+
+	// Methods stand on the main router: under a subrouter a wrong method
+	// can come out as an unknown path (mux v1.8.1).
+	get := func(path string, p page) { r.Path(path).Methods("GET", "HEAD").Handler(s.page(p)) }
+	post := func(path string, p page) { r.Path(path).Methods("POST").Handler(s.page(p)) }
+
+	// Where the guest stands: the question, the code, or online.
+	get("/", s.home)
+	get("/code", s.code)
+	get("/online", s.online)
+	get("/trouble", s.trouble)
+
+	// The two answers.
+	post("/skip", s.skip) // go on without
+	post("/join", s.join) // a number and purposes
+
+	// The whole notice, and back to the question, with what was typed.
+	get("/notice", s.notice)
+	post("/notice", s.notice)
+	post("/", s.back)
+
+	post("/code", s.prove)
+	post("/code/again", s.again) // send another
+	post("/code/other", s.other) // give another number
+
+	// Whoever has the secret may see the receipt and take its consent back.
+	get("/receipt/{secret}", s.receipt)
+	post("/receipt/{secret}/withdraw", s.withdraw)
+
+	r.NotFoundHandler = http.HandlerFunc(s.redirect)
+	// A form's address opened from the history, say: back to where the
+	// guest stands. A 405 would be a blank page in a phone's sheet.
+	r.MethodNotAllowedHandler = s.page(func(w http.ResponseWriter, r *http.Request) error {
+		s.see(w, r, "/")
+		return nil
+	})
+	return r
+}

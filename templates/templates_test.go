@@ -1,0 +1,302 @@
+package templates_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/templates"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Everything is what a zone can ask for at most, and with the longest words.
+var everything = []consent.Purpose{
+	consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS,
+	consent.AdsAudience, consent.ProfileExtra, "share_partner:tra-sua-hoa-sua_quan-ben-canh-01",
+}
+
+const (
+	longStore = "Cà phê Sân Vườn Nguyễn Thị Phượng Vỹ, chi nhánh Đường Nguyễn Huệ"
+	longOffer = "Giảm 20% cho mọi món nước trước 10 giờ sáng các ngày trong tuần; mời bạn đọc mã HIEN-2026-VUON tại quầy, áp dụng một lần cho mỗi hoá đơn từ 100.000 đồng."
+)
+
+type page interface{ Render(io.Writer) error }
+
+var (
+	asked   = []consent.Purpose{consent.VisitFrequency, consent.ContactZalo}
+	zone    = hien.Zone{Name: "guest", Offer: "Giảm 10% cho ly thứ hai", Purposes: asked, Pass: 4 * time.Hour}
+	morning = hien.Moment{Wall: time.Date(2026, 11, 22, 7, 30, 0, 0, time.UTC), InStep: true}
+	saigon  = time.FixedZone("+07", 7*3600)
+)
+
+func receipt(t testing.TB, lang templates.Language, withdrawn ...consent.Purpose) hien.Receipt {
+	t.Helper()
+	n := templates.Notice(lang, "Quán Hiên", zone, everything[:4])
+	given, err := consent.Give("11", "22", n, everything[:3], morning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	standing := given
+	if withdrawn != nil {
+		standing = given.Without(withdrawn...)
+	}
+	return hien.Receipt{Given: given, Standing: standing, Notice: n.Text()}
+}
+
+// samples are every page in every state that a shopper can meet.
+func samples(t testing.TB, lang templates.Language) map[string]page {
+	frame := func(here string) templates.Frame {
+		return templates.Frame{Lang: lang, Store: "Quán Hiên", Here: here}
+	}
+	notice := templates.Notice(lang, "Quán Hiên", zone, asked)
+	_, moved := hien.ParsePhone("0162 1234567")
+	long := templates.Frame{Lang: lang, Store: longStore, Here: "/"}
+	longNotice := templates.Notice(lang, longStore, zone, everything)
+	typed := templates.Given{Phone: `0912 34" onfocus=alert(1) x="`, Ticked: asked[1:]}
+	m := map[string]page{
+		"splash":         templates.Splash{Frame: frame("/"), Offer: zone.Offer, Notice: notice},
+		"splash-moved":   templates.Splash{Frame: frame("/"), Notice: notice, Given: typed, Err: moved},
+		"splash-member":  templates.Splash{Frame: frame("/"), Offer: zone.Offer, Visit: 3},
+		"splash-nothing": templates.Splash{Frame: frame("/")},
+		"splash-longest": templates.Splash{Frame: long, Offer: longOffer, Notice: longNotice,
+			Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}, Err: moved},
+		"code":             templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5},
+		"code-bad":         templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 61 * time.Second, Tries: 2, Word: templates.CodeBad},
+		"code-form":        templates.Code{Frame: frame("/code"), LastTwo: "21", Left: time.Minute, Tries: 5, Word: templates.CodeForm, Typed: "<12>"},
+		"code-resent":      templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, Word: templates.CodeResent},
+		"code-dead":        templates.Code{Frame: frame("/code"), LastTwo: "21", Tries: 5},
+		"online":           templates.Online{Frame: frame("/online"), Offer: zone.Offer, Receipt: "abcdefghijklmnop"},
+		"online-skipped":   templates.Online{Frame: frame("/online")},
+		"notice":           templates.NoticePage{Frame: frame("/notice"), Notice: notice, Given: typed},
+		"notice-longest":   templates.NoticePage{Frame: long, Notice: longNotice, Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}},
+		"receipt":          templates.Receipt{Frame: frame("/receipt/abc"), Secret: "abc", Receipt: receipt(t, lang), In: saigon},
+		"receipt-partly":   templates.Receipt{Frame: frame("/receipt/abc"), Secret: "abc", Receipt: receipt(t, lang, consent.ContactZalo), In: saigon, Done: true},
+		"receipt-nothing":  templates.Receipt{Frame: frame("/receipt/abc"), Secret: "abc", Receipt: receipt(t, lang, everything...), In: saigon, Done: true},
+		"trouble-storage":  templates.Trouble{Frame: frame("/trouble?why=storage"), Why: templates.TroubleStorage},
+		"trouble-notsent":  templates.Trouble{Frame: frame("/trouble?why=notsent"), Why: templates.TroubleNotSent},
+		"trouble-many":     templates.Trouble{Frame: frame("/trouble?why=many"), Why: templates.TroubleMany},
+		"trouble-closed":   templates.Trouble{Frame: frame("/trouble?why=closed"), Why: templates.TroubleClosed},
+		"trouble-other":    templates.Trouble{Frame: frame("/trouble?why=other"), Why: templates.TroubleOther},
+		"trouble-device":   templates.Trouble{Frame: frame("/trouble?why=device"), Why: templates.TroubleDevice},
+		"trouble-receipt":  templates.Trouble{Frame: frame("/trouble?why=receipt"), Why: templates.TroubleReceipt},
+		"receipt-unsynced": templates.Receipt{Frame: frame("/receipt/abc"), Secret: "abc", Receipt: unsynced(t, lang), In: saigon},
+	}
+	return m
+}
+
+func unsynced(t testing.TB, lang templates.Language) hien.Receipt {
+	t.Helper()
+	early := morning
+	early.InStep = false
+	n := templates.Notice(lang, "Quán Hiên", zone, asked)
+	c, err := consent.Give("11", "22", n, asked, early)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hien.Receipt{Given: c, Standing: c, Notice: n.Text()}
+}
+
+func render(t testing.TB, p page) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.Render(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s has changed (-want +got; -update rewrites it):\n%s", path, diff)
+	}
+}
+
+var styleElement = regexp.MustCompile(`<style>.*</style>`)
+
+func TestPages(t *testing.T) {
+	for _, lang := range templates.Languages {
+		for name, p := range samples(t, lang) {
+			t.Run(name+"/"+string(lang), func(t *testing.T) {
+				html := render(t, p)
+				// The style has its own tests; a tag on each line reads better.
+				readable := strings.ReplaceAll(styleElement.ReplaceAllString(html, "<style></style>"), "><", ">\n<")
+				golden(t, name+"."+string(lang)+".html", readable+"\n")
+			})
+		}
+	}
+}
+
+func TestAPageNeedsNothingButItself(t *testing.T) {
+	forbidden := regexp.MustCompile(`(?i)<script|<link|<img|<iframe|<meta http-equiv|\bsrc=|\btarget=|url\(|@import|https?://|javascript:|\bon[a-z]+="`)
+	for _, lang := range templates.Languages {
+		for name, p := range samples(t, lang) {
+			html := render(t, p)
+			if found := forbidden.FindString(html); found != "" {
+				t.Errorf("%s/%s holds %q", name, lang, found)
+			}
+			if want := `<html lang="` + string(lang) + `">`; !strings.Contains(html, want) {
+				t.Errorf("%s/%s does not say its language %s", name, lang, want)
+			}
+			if strings.Contains(html, "ZgotmplZ") {
+				t.Errorf("%s/%s: html/template refused a value", name, lang)
+			}
+		}
+	}
+}
+
+func TestAPageFitsTheFirstWindow(t *testing.T) {
+	// 14 KB on the wire; the portal's headers take less than 1 KB and are
+	// counted by a test there.
+	const most = 14_000 - 1_000
+	for _, lang := range templates.Languages {
+		for name, p := range samples(t, lang) {
+			if got := len(render(t, p)); got > most {
+				t.Errorf("%s/%s is %d bytes: want at most %d", name, lang, got, most)
+			}
+		}
+	}
+}
+
+func TestAFreshPageTicksNothing(t *testing.T) {
+	for _, lang := range templates.Languages {
+		html := render(t, samples(t, lang)["splash"])
+		if strings.Contains(html, " checked") {
+			t.Errorf("%s: a box is ticked before the person was there", lang)
+		}
+		if got, want := strings.Count(html, `type="checkbox"`), len(asked); got != want {
+			t.Errorf("%s: %d boxes: want one for each of %d purposes", lang, got, want)
+		}
+	}
+}
+
+func TestThePageComesBackAsItWasFilledIn(t *testing.T) {
+	html := render(t, samples(t, templates.Vietnamese)["splash-moved"])
+	for _, want := range []string{
+		`value="0912 34&#34; onfocus=alert(1) x=&#34;"`,
+		`value="contact_zalo" checked`,
+		`aria-describedby="problem"`,
+		`<title>Số 11 chữ số đã đổi đầu số. Xin nhập số mới: 0321 234 567. –`,
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if strings.Contains(html, `value="visit_frequency" checked`) {
+		t.Error("a box that was left empty came back ticked")
+	}
+}
+
+func TestNoticeText(t *testing.T) {
+	for _, lang := range templates.Languages {
+		// The version stands in the file's name: other words need another.
+		golden(t, "notice-"+templates.NoticeVersion+"."+string(lang)+".txt",
+			templates.Notice(lang, "Quán Hiên", zone, everything).Text())
+	}
+}
+
+func TestNotice(t *testing.T) {
+	one := templates.Notice(templates.Vietnamese, "Quán Hiên", zone, asked)
+	same := templates.Notice(templates.Vietnamese, "Quán Hiên", zone, asked)
+	if one.Hash() != same.Hash() {
+		t.Error("the same notice made twice has two hashes")
+	}
+	sms := templates.Notice(templates.Vietnamese, "Quán Hiên", zone, []consent.Purpose{consent.ContactSMS})
+	visits := templates.Notice(templates.Vietnamese, "Quán Hiên", zone, []consent.Purpose{consent.VisitFrequency})
+	if strings.Contains(sms.Text(), "dấu mã hoá giả danh của thiết bị") {
+		t.Error("a notice without visit_frequency names the device's mark")
+	}
+	if !strings.Contains(visits.Text(), "nhạy cảm") {
+		t.Error("a notice with visit_frequency does not say that visits may be sensitive")
+	}
+	if strings.Contains(visits.Text(), "niêm phong") {
+		t.Error("a notice that reaches nobody speaks of the sealed number")
+	}
+}
+
+func TestAskedIsReadBack(t *testing.T) {
+	n := templates.Notice(templates.English, "Quán Hiên", zone, everything)
+	if diff := cmp.Diff(everything, templates.ParseAsked(templates.Asked(n))); diff != "" {
+		t.Error(diff)
+	}
+	if got := templates.ParseAsked("<b> visit_frequency share_partner:"); !cmp.Equal(got, asked[:1]) {
+		t.Errorf("got %v: want what is a purpose and nothing else", got)
+	}
+}
+
+func TestReceiptItems(t *testing.T) {
+	r := templates.Receipt{Frame: templates.Frame{Lang: templates.English}, Receipt: receipt(t, templates.English, consent.ContactZalo)}
+	got := map[consent.Purpose]string{}
+	for _, i := range r.Items() {
+		got[i.Purpose] = i.State
+	}
+	want := map[consent.Purpose]string{
+		consent.VisitFrequency: "Agreed, in force",
+		consent.ContactZalo:    "Agreed, and since withdrawn",
+		consent.ContactSMS:     "Agreed, in force",
+		consent.AdsAudience:    "Not agreed",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRenderTellsOfAWriterThatBreaks(t *testing.T) {
+	broken := errors.New("broken")
+	err := templates.Online{}.Render(writerFunc(func([]byte) (int, error) { return 0, broken }))
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v: want %v", err, broken)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func FuzzTyped(f *testing.F) {
+	for _, s := range []string{"", "0912 345 678", `"><script>alert(1)</script>`, "\x00\xff", "{{.}}", strings.Repeat("ặ", 100)} {
+		f.Add(s)
+	}
+	tags := regexp.MustCompile(`<[a-zA-Z/!][^>]*>`)
+	shape := func(html string) string {
+		value := regexp.MustCompile(` value="[^"]*"`)
+		return strings.Join(tags.FindAllString(value.ReplaceAllString(html, ""), -1), "\n")
+	}
+	notice := templates.Notice(templates.Vietnamese, "Quán Hiên", zone, asked)
+	_, bad := hien.ParsePhone("1")
+	blank := templates.Splash{Frame: templates.Frame{Lang: templates.Vietnamese}, Notice: notice, Err: bad}
+	want := shape(render(f, blank))
+	f.Fuzz(func(t *testing.T, typed string) {
+		filled := blank
+		filled.Given.Phone = typed
+		if got := shape(render(t, filled)); got != want {
+			t.Errorf("typing %q changes the page's tags:\n%s", typed, cmp.Diff(want, got))
+		}
+	})
+}
