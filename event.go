@@ -120,10 +120,14 @@ func (e Event) Subject() consent.ID { return e.consent.Subject() }
 // Allowed reports whether the event may still be sent.
 func (e Event) Allowed() bool { return e.kind == Withdrawn || e.consent.Allows(e.purpose) }
 
-// A Delivery is what became of a batch.
+// A Delivery is what became of events that were given to a sink. The sink asks
+// the platform once; an event that is not named stays in the queue, which is
+// asked anew before the next attempt.
 type Delivery struct {
 	Accepted []consent.ID          // the sink has them; they leave the queue
 	Parked   map[consent.ID]string // the sink will never take them; the answer that says so
+	Refused  int                   // so many, more than one, were refused together: fewer are to be tried at once
+	Answer   string                // to what was refused together
 	Retry    error                 // the rest is to be tried again, and why
 	After    time.Duration         // not before this long; 0 leaves it to the courier
 	Stop     error                 // the rest waits until the owner has mended something, and what

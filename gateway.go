@@ -25,10 +25,12 @@ import (
 // order (I1). And a purpose is looked at when an event is made and again when
 // it is sent (R-CON-7).
 type Gateway struct {
-	parts    Parts
-	memory   memoryKey
-	settings atomic.Pointer[Settings]
-	resumed  atomic.Bool // the visits of an earlier boot were closed
+	parts      Parts
+	memory     memoryKey
+	settings   atomic.Pointer[Settings]
+	owners     owners
+	complained atomic.Int64 // Moment.Up of the last complaint
+	resumed    atomic.Bool  // the visits of an earlier boot were closed
 }
 
 // Parts are what the gateway works with. Record is nil when the record could
@@ -38,7 +40,8 @@ type Parts struct {
 	Book   Livebook
 	Door   Door
 	Router RouterKey
-	Wake   func() // tells the courier that an event was queued
+	Within func(zone string, addr netip.Addr) bool // a guest of the zone can have the address; nil: any can
+	Wake   func()                                  // tells the courier that an event was queued
 	Log    *slog.Logger
 }
 
@@ -67,6 +70,9 @@ func NewGateway(p Parts, s Settings) *Gateway {
 		g.parts.Wake = func() {}
 	}
 	g.Reload(s)
+	if err := g.owners.load(p.Book); err != nil {
+		p.Log.Warn("the livebook cannot be read", "err", err)
+	}
 	return g
 }
 
@@ -97,35 +103,87 @@ func (g *Gateway) Saw(ctx context.Context, s Sighting, now Moment) error {
 		return err
 	}
 	addr := s.Addr
-	if !reachable(addr) {
+	if !g.reachable(s.Guest.Zone, addr) {
 		addr = netip.Addr{}
 	}
 	guest, known, err := g.parts.Book.Guest(s.Guest)
 	if err != nil {
 		return err
 	}
-	if known && guest.here(zone, now) && now.Up-guest.Stay.Last.Up < min(sightGrain, zone.VisitGap/4) &&
-		(!addr.IsValid() || slices.Contains(guest.Addrs, addr)) {
+	owner, owned := g.owners.get(s.Guest.Zone, addr)
+	moved := addr.IsValid() && (!owned || owner != s.Guest.MAC || !slices.Contains(guest.Addrs, addr))
+	if !moved && known && guest.here(zone, now) && now.Up-guest.Stay.Last.Up < min(sightGrain, zone.VisitGap/4) {
 		return nil
 	}
-	var added bool
-	var left time.Duration
+	if moved && owned && owner != s.Guest.MAC {
+		if err := g.takeAway(ctx, GuestID{s.Guest.Zone, owner}, addr, now); err != nil {
+			return err
+		}
+	}
 	err = g.parts.Book.Change(s.Guest, func(guest *Guest) error {
 		guest.see(zone, now)
-		added = guest.Remember(addr)
-		left = guest.Pass.Left(now)
-		return nil
+		if !moved || len(guest.Addrs) == MaxAddrs && !slices.Contains(guest.Addrs, addr) && !g.owners.mayEvict(now) {
+			moved = false
+			return nil
+		}
+		return g.extend(ctx, guest, addr, now)
 	})
-	if err != nil || !added || left == 0 {
-		return err
+	if err == nil && moved && g.owners.set(s.Guest, addr) {
+		err = g.owners.load(g.parts.Book)
 	}
-	return g.parts.Door.Admit(ctx, s.Guest, []netip.Addr{addr}, left)
+	return err
 }
 
-// reachable reports whether a guest can reach the internet from addr.
-func reachable(addr netip.Addr) bool {
+// Owns reports whether an address is known to be the guest's.
+func (g *Gateway) Owns(id GuestID, addr netip.Addr) bool {
+	mac, ok := g.owners.get(id.Zone, addr)
+	return ok && mac == id.MAC
+}
+
+// extend gives a guest one more address, and lets it through there while it
+// has a pass. The door first: an address that is remembered is not new any
+// more, and would stay outside.
+func (g *Gateway) extend(ctx context.Context, guest *Guest, addr netip.Addr, now Moment) error {
+	if left := guest.Pass.Left(now); left > 0 {
+		if err := g.parts.Door.Admit(ctx, guest.ID, []netip.Addr{addr}, left); err != nil {
+			return err
+		}
+	}
+	dropped := guest.Remember(addr)
+	if !dropped.IsValid() {
+		return nil
+	}
+	g.owners.drop(guest.ID, dropped)
+	if guest.Pass.Left(now) == 0 {
+		return nil
+	}
+	return g.parts.Door.Remove(ctx, guest.ID, []netip.Addr{dropped})
+}
+
+// takeAway takes an address from the guest that had it.
+func (g *Gateway) takeAway(ctx context.Context, from GuestID, addr netip.Addr, now Moment) error {
+	g.owners.drop(from, addr)
+	return g.parts.Book.Change(from, func(guest *Guest) error {
+		i := slices.Index(guest.Addrs, addr)
+		if i < 0 {
+			return ErrUnchanged
+		}
+		if guest.Pass.Left(now) > 0 {
+			if err := g.parts.Door.Remove(ctx, from, []netip.Addr{addr}); err != nil {
+				return err
+			}
+		}
+		guest.Addrs = slices.Delete(guest.Addrs, i, i+1)
+		return nil
+	})
+}
+
+// reachable reports whether a guest of the zone can reach the internet from
+// addr: an address of the zone's own networks and nobody else's.
+func (g *Gateway) reachable(zone string, addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() &&
-		!addr.IsLinkLocalUnicast() && !addr.IsLoopback()
+		!addr.IsLinkLocalUnicast() && !addr.IsLoopback() &&
+		(g.parts.Within == nil || g.parts.Within(zone, addr))
 }
 
 // here reports whether the guest's stay goes on.
@@ -159,20 +217,25 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	if err != nil {
 		return Greeting{}, err
 	}
-	if err := g.Saw(ctx, Sighting{Guest: d.Guest, Addr: d.Addr, Source: "portal"}, now); err != nil {
-		return Greeting{}, err
+	gr := Greeting{StoreName: g.settings.Load().StoreName, Zone: zone}
+	err = g.Saw(ctx, Sighting{Guest: d.Guest, Addr: d.Addr, Source: "portal"}, now)
+	var guest Guest
+	if err == nil {
+		guest, _, err = g.parts.Book.Guest(d.Guest)
 	}
-	guest, _, err := g.parts.Book.Guest(d.Guest)
 	if err != nil {
-		return Greeting{}, err
+		// Without the book a form could not wait for its code: nothing is
+		// asked, and the door opens all the same (I8).
+		g.complain(now, "the livebook fails; nothing is asked, and guests come in all the same", err)
+		return gr, nil
 	}
-	gr := Greeting{StoreName: g.settings.Load().StoreName, Zone: zone, Receipt: guest.Receipt}
+	gr.Receipt = guest.Receipt
 	member := g.member(ctx, d.Guest)
 	if member.Known() {
 		gr.Visit = member.Visits
 		if guest.Stay.Visit == "" {
 			gr.Visit++ // this stay is not in the record yet
-			gr.SinceLast = max(0, now.Wall.Sub(member.LastVisit.Wall))
+			gr.SinceLast = between(member.LastVisit, now)
 		}
 	}
 	gr.PassLeft = guest.Pass.Left(now)
@@ -192,6 +255,28 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		gr.Ask = slices.Clone(zone.Purposes)
 	}
 	return gr, err
+}
+
+// complain logs a trouble that every guest would meet, once a minute: a
+// router's log is small.
+func (g *Gateway) complain(now Moment, what string, err error) {
+	last := g.complained.Load()
+	if (last == 0 || now.Up-time.Duration(last) >= time.Minute) && g.complained.CompareAndSwap(last, int64(max(now.Up, 1))) {
+		g.parts.Log.Error(what, "err", err)
+	}
+}
+
+// between is the time from one moment to another, 0 when no clock can tell.
+func between(from, to Moment) time.Duration {
+	switch {
+	case from.Boot == "":
+		return 0
+	case from.Boot == to.Boot:
+		return to.Up - from.Up
+	case from.InStep && to.InStep:
+		return max(0, to.Wall.Sub(from.Wall))
+	}
+	return 0
 }
 
 // asking reports whether an answer could be kept.
@@ -227,36 +312,49 @@ func (g *Gateway) Admit(ctx context.Context, d Device, now Moment) error {
 	return g.open(ctx, d, now, func(guest *Guest) { guest.Asked = true })
 }
 
-// open is the door: the kernel's set first, then the livebook.
+// open is the door: the kernel's set first, then the livebook. Once the guest
+// is in the kernel's set it is in, whatever becomes of the book: a book that
+// fails is for the log (I8).
 func (g *Gateway) open(ctx context.Context, d Device, now Moment, then func(*Guest)) error {
 	zone, err := g.zone(d.Guest.Zone)
 	if err != nil {
 		return err
 	}
-	guest, _, err := g.parts.Book.Guest(d.Guest)
-	if err != nil {
-		return err
-	}
-	pass := guest.Pass
-	if pass.Left(now) == 0 {
-		pass = Pass{Until: now.Up + zone.Pass}
-	}
-	addrs := slices.Clone(guest.Addrs)
-	if reachable(d.Addr) && !slices.Contains(addrs, d.Addr) {
-		addrs = append(addrs, d.Addr)
-	}
-	if err := g.parts.Door.Admit(ctx, d.Guest, addrs, pass.Left(now)); err != nil {
-		return err
-	}
-	return g.parts.Book.Change(d.Guest, func(guest *Guest) error {
-		guest.see(zone, now)
-		for _, a := range addrs {
-			guest.Remember(a)
+	tried := false
+	var doorErr error
+	admit := func(guest *Guest) error {
+		tried = true
+		if guest.Pass.Left(now) == 0 {
+			guest.Pass = Pass{Until: now.Up + zone.Pass}
 		}
-		guest.Pass, guest.Form = pass, nil
+		doorErr = g.parts.Door.Admit(ctx, d.Guest, guest.Addrs, guest.Pass.Left(now))
+		if doorErr == nil && g.reachable(d.Guest.Zone, d.Addr) && !slices.Contains(guest.Addrs, d.Addr) {
+			doorErr = g.extend(ctx, guest, d.Addr, now) // a page is asked for at the same moment as the address is new
+			g.owners.set(d.Guest, d.Addr)
+		}
+		return doorErr
+	}
+	// Within the change, so that no sighting of another address slips in
+	// between the door and the book.
+	bookErr := g.parts.Book.Change(d.Guest, func(guest *Guest) error {
+		guest.see(zone, now)
+		if err := admit(guest); err != nil {
+			return err
+		}
+		guest.Form = nil
 		then(guest)
 		return nil
 	})
+	if !tried { // the book could not even be read
+		admit(&Guest{ID: d.Guest})
+	}
+	if doorErr != nil {
+		return doorErr
+	}
+	if bookErr != nil {
+		g.complain(now, "the livebook fails; a guest was let in and could not be written down", bookErr)
+	}
+	return nil
 }
 
 // Ask takes an application and sends a code to its number. Posted twice, it
@@ -281,7 +379,7 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 		Consent: consent.NewID(),
 		Agreed:  slices.Clone(a.Agreed),
 		Notice:  a.Notice,
-		Browser: cut(a.Browser, 256),
+		Browser: fmt.Sprintf("%x", sha256.Sum256([]byte(a.Browser))),
 		LastTwo: a.Phone.LastTwo(),
 		Receipt: strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(randomBytes(16))),
 	}

@@ -143,9 +143,10 @@ func device(i int) hien.Device {
 
 // A door knows who is in. It fails when told to.
 type door struct {
-	mu   sync.Mutex
-	in   map[hien.GuestID]map[netip.Addr]time.Duration
-	fail error
+	mu      sync.Mutex
+	in      map[hien.GuestID]map[netip.Addr]time.Duration
+	fail    error
+	between func() // runs before a removal, as something that happens meanwhile
 }
 
 func (d *door) Admit(_ context.Context, id hien.GuestID, addrs []netip.Addr, left time.Duration) error {
@@ -164,6 +165,9 @@ func (d *door) Admit(_ context.Context, id hien.GuestID, addrs []netip.Addr, lef
 }
 
 func (d *door) Remove(_ context.Context, id hien.GuestID, addrs []netip.Addr) error {
+	if d.between != nil {
+		d.between()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range addrs {
@@ -684,6 +688,216 @@ func TestAnotherAddressDuringThePass(t *testing.T) {
 	}
 }
 
+func TestAnAddressHasOneOwner(t *testing.T) {
+	p := newPorch(t)
+	victim, thief := device(1), device(2)
+	for _, d := range []hien.Device{victim, thief} {
+		p.greet(d)
+	}
+	if err := p.Admit(t.Context(), victim, p.now); err != nil {
+		t.Fatal(err)
+	}
+	says := func(id hien.GuestID, addr netip.Addr) {
+		t.Helper()
+		if err := p.Saw(t.Context(), hien.Sighting{Guest: id, Addr: addr, Source: "neighbour"}, p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := hien.Device{Guest: victim.Guest, Addr: netip.MustParseAddr("2001:db8:77::bad")}
+	// The table says for a moment that the thief's address is the victim's.
+	says(victim.Guest, own.Addr)
+	says(thief.Guest, own.Addr)
+	if p.door.left(own) != 0 || p.door.left(hien.Device{Guest: thief.Guest, Addr: own.Addr}) != 0 {
+		t.Error("an address stays open that belongs to a guest without a pass")
+	}
+	// And that the victim's is the thief's.
+	says(thief.Guest, victim.Addr)
+	if p.door.left(victim) != 0 {
+		t.Error("an address that went to another device stays open for the first")
+	}
+	says(victim.Guest, victim.Addr)
+	if p.door.left(victim) == 0 {
+		t.Error("the victim has its address back and not its way out")
+	}
+	// After a restart the owners are known again.
+	p.Gateway = hien.NewGateway(p.parts, p.settings)
+	says(thief.Guest, victim.Addr)
+	if p.door.left(victim) != 0 {
+		t.Error("after a restart an address has two owners")
+	}
+}
+
+func TestManyAddressesOfOneGuestDoNotFillTheDoor(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.greet(d)
+	if err := p.Admit(t.Context(), d, p.now); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2000 {
+		p.later(time.Millisecond)
+		addr := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)})
+		if err := p.Saw(t.Context(), hien.Sighting{Guest: d.Guest, Addr: addr, Source: "neighbour"}, p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.door.in[d.Guest]); n > hien.MaxAddrs {
+		t.Errorf("one guest has %d places in the kernel's sets; want at most %d", n, hien.MaxAddrs)
+	}
+}
+
+func TestAddressesOfOthersAreNoGuests(t *testing.T) {
+	p := newPorch(t)
+	p.parts.Within = func(zone string, a netip.Addr) bool { return netip.MustParsePrefix("10.77.0.0/24").Contains(a) }
+	p.Gateway = hien.NewGateway(p.parts, p.settings)
+	d := device(1)
+	p.greet(d)
+	if err := p.Admit(t.Context(), d, p.now); err != nil {
+		t.Fatal(err)
+	}
+	till := hien.Device{Guest: d.Guest, Addr: netip.MustParseAddr("192.168.1.10")}
+	if err := p.Saw(t.Context(), hien.Sighting{Guest: d.Guest, Addr: till.Addr, Source: "neighbour"}, p.now); err != nil || p.door.left(till) != 0 {
+		t.Errorf("an address of another network: %v, let through for %v", err, p.door.left(till))
+	}
+}
+
+func TestAnAddressThatTheDoorMissedIsTriedAgain(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.greet(d)
+	if err := p.Admit(t.Context(), d, p.now); err != nil {
+		t.Fatal(err)
+	}
+	moved := hien.Device{Guest: d.Guest, Addr: netip.MustParseAddr("2001:db8:77::9")}
+	saw := func() error {
+		return p.Saw(t.Context(), hien.Sighting{Guest: d.Guest, Addr: moved.Addr, Source: "nd"}, p.now)
+	}
+	p.door.fail = errors.New("netlink: no buffer")
+	if err := saw(); err == nil {
+		t.Error("no error from a door that failed")
+	}
+	p.door.fail = nil
+	if err := saw(); err != nil || p.door.left(moved) == 0 {
+		t.Errorf("seen again: %v, in for %v", err, p.door.left(moved))
+	}
+}
+
+func TestAPassRenewedWhileItIsShut(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.greet(d)
+	if err := p.Admit(t.Context(), d, p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.later(4 * time.Hour)
+	p.door.between = func() {
+		p.door.between = nil
+		if err := p.Admit(t.Context(), d, p.now); err != nil {
+			t.Error(err)
+		}
+	}
+	p.tick()
+	if got := p.door.left(d); got != 4*time.Hour {
+		t.Errorf("the guest who pressed the button as its pass ended is in for %v; want 4h", got)
+	}
+}
+
+// A lostBook is a livebook on a tmpfs that is full, or gone.
+type lostBook struct {
+	hien.Livebook
+	read, write error
+}
+
+func (b lostBook) Guest(id hien.GuestID) (hien.Guest, bool, error) {
+	if b.read != nil {
+		return hien.Guest{}, false, b.read
+	}
+	return b.Livebook.Guest(id)
+}
+
+func (b lostBook) Change(id hien.GuestID, change func(*hien.Guest) error) error {
+	if b.read != nil {
+		return b.read
+	}
+	guest, _, _ := b.Livebook.Guest(id)
+	guest.ID = id
+	if err := change(&guest); err != nil {
+		return err
+	}
+	return b.write
+}
+
+func TestWithoutALivebookTheDoorOpens(t *testing.T) {
+	for name, lost := range map[string]lostBook{
+		"that cannot be read":    {read: errors.New("input/output error")},
+		"that cannot be written": {write: errors.New("no space left on device")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPorch(t)
+			lost.Livebook = p.book
+			p.parts.Book = lost
+			p.Gateway = hien.NewGateway(p.parts, p.settings)
+			d := device(1)
+			if g := p.greet(d); g.Step != hien.AtDoor || len(g.Ask) != 0 {
+				t.Errorf("greeting = %+v; want the door, and nothing asked", g)
+			}
+			if err := p.Admit(t.Context(), d, p.now); err != nil || p.door.left(d) == 0 {
+				t.Errorf("Admit = %v, in for %v", err, p.door.left(d))
+			}
+		})
+	}
+}
+
+func TestSixCodesADay(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	sent := 0
+	for i := range 12 {
+		err := p.Ask(t.Context(), d, p.application(fmt.Sprintf("098765%04d", i), consent.VisitFrequency), p.now)
+		switch {
+		case err == nil:
+			sent++
+		case !errors.Is(err, hien.ErrTooMany):
+			t.Fatal(err)
+		}
+		p.later(16 * time.Minute)
+	}
+	if sent != hien.CodesPerDay {
+		t.Errorf("%d codes were sent to one device within a day; want %d", sent, hien.CodesPerDay)
+	}
+}
+
+func TestWhatTheRecordCannotTakeWaits(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.give(d, "0987654321", consent.VisitFrequency)
+	full := &fullRecord{Record: p.record, full: true}
+	p.parts.Record = full
+	p.Gateway = hien.NewGateway(p.parts, p.settings)
+	p.later(5 * time.Hour)
+	if err := p.Tick(t.Context(), p.now); !errors.Is(err, hien.ErrStorage) {
+		t.Errorf("Tick with a full disk = %v; want ErrStorage", err)
+	}
+	full.full = false
+	p.tick()
+	events := p.queue()
+	if last := events[len(events)-1]; last.Kind() != hien.StoreVisited {
+		t.Errorf("events = %v; the visit that ended while the disk was full is lost", kinds(events))
+	}
+}
+
+type fullRecord struct {
+	hien.Record
+	full bool
+}
+
+func (r *fullRecord) EndStays(ctx context.Context, stays []hien.EndedStay, now hien.Moment, f func(hien.Member, hien.Visit, time.Duration) (hien.Event, error)) error {
+	if r.full {
+		return fmt.Errorf("write: %w", hien.ErrStorage)
+	}
+	return r.Record.EndStays(ctx, stays, now, f)
+}
+
 func TestRestartOfTheDaemon(t *testing.T) {
 	p := newPorch(t)
 	inside, waiting := device(1), device(2)
@@ -701,8 +915,8 @@ func TestRestartOfTheDaemon(t *testing.T) {
 	if got := p.door.left(inside); got != 4*time.Hour-time.Minute {
 		t.Errorf("after a restart the guest is in for %v; want what was left", got)
 	}
-	if g := p.greet(waiting); g.Step != hien.AtDoor {
-		t.Errorf("step %v; the number cannot be read any more and is to be asked again", g.Step)
+	if g := p.greet(waiting); g.Step != hien.AtDoor || len(g.Ask) != 2 {
+		t.Errorf("greeting = %+v; the number cannot be read any more and is to be asked again", g)
 	}
 	if err := p.Prove(t.Context(), waiting, code, p.now); err == nil {
 		t.Error("a code of before the restart opened the door")

@@ -72,9 +72,12 @@ type GuestID struct {
 
 // A Sighting is evidence that a guest is here.
 type Sighting struct {
-	Guest  GuestID
-	Addr   netip.Addr // the address that was seen; the zero Addr when the frame told none
-	Source string     // "dhcp", "arp", "nd", "neighbour", "portal"
+	Guest GuestID
+	// Addr is an address that the kernel's neighbour table says is the
+	// guest's: only such a one opens the door. It is the zero Addr where
+	// nothing but a frame claims one, which anybody can forge.
+	Addr   netip.Addr
+	Source string // "dhcp", "arp", "nd", "neighbour", "portal"
 }
 
 // A Stay is the time from a guest's first sighting to the last without a gap
@@ -112,15 +115,18 @@ type Guest struct {
 	Gave    bool            // it gave its number in this stay
 }
 
-// Remember puts addr first among the guest's addresses and reports whether it
-// was new. The oldest makes room; in the kernel it ends with the pass.
-func (g *Guest) Remember(addr netip.Addr) (added bool) {
+// Remember puts addr first among the guest's addresses. The oldest makes room
+// for it; dropped is that one, or the zero Addr.
+func (g *Guest) Remember(addr netip.Addr) (dropped netip.Addr) {
 	if !addr.IsValid() || slices.Contains(g.Addrs, addr) {
-		return false
+		return netip.Addr{}
 	}
 	g.Addrs = slices.Insert(g.Addrs, 0, addr)
-	g.Addrs = g.Addrs[:min(MaxAddrs, len(g.Addrs))]
-	return true
+	if len(g.Addrs) > MaxAddrs {
+		dropped = g.Addrs[MaxAddrs]
+		g.Addrs = g.Addrs[:MaxAddrs]
+	}
+	return dropped
 }
 
 // A Form is an opt-in that waits for its code.
@@ -128,7 +134,7 @@ type Form struct {
 	Consent   consent.ID        // of the consent that it will become
 	Agreed    []consent.Purpose // what was ticked
 	Notice    consent.Notice
-	Browser   string    // the User-Agent, at most 256 bytes
+	Browser   string    // hex SHA-256 of the User-Agent: people may have typed anything into it
 	Sealed    []byte    // the number, under a key that lives in the daemon's memory only
 	LastTwo   string    // the number's last two digits, to say where the code went
 	Challenge Challenge // the code

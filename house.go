@@ -50,5 +50,5 @@ type Application struct {
 	Phone   Phone
 	Agreed  []consent.Purpose // at least one
 	Notice  consent.Notice    // what was on the page
-	Browser string            // the User-Agent; cut to 256 bytes
+	Browser string            // the User-Agent; only its SHA-256 is kept
 }

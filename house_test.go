@@ -69,6 +69,7 @@ var homes = map[string][]string{
 	"golang.org/x/net":               {"internal/world"},
 	"golang.org/x/net/bpf":           {"internal/presence"},
 	"golang.org/x/sync":              {"cmd/hien", "cmd/hien-demo"},
+	"golang.org/x/time":              {"cmd/hien"},
 	"golang.org/x/sys":               {"cmd/hien", "cmd/hien-demo", "firewall", "internal/livebook", "internal/presence", "internal/world"},
 	"pgregory.net/rapid":             {},
 }

@@ -283,6 +283,3 @@ func randomBytes(n int) []byte {
 	rand.Read(b)
 	return b
 }
-
-// cut is s, at most n bytes of it and valid UTF-8.
-func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(n, len(s))], "") }

@@ -3,7 +3,6 @@ package hien
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -28,7 +27,7 @@ func (g *Gateway) Tick(ctx context.Context, now Moment) error {
 		return Zone{VisitGap: defaultGap}
 	}
 	err := g.parts.Book.Guests(func(guest Guest) error {
-		if guest.Pass.Until > 0 && guest.Pass.Left(now) == 0 {
+		if _, ok := s.zone(guest.ID.Zone); ok && guest.Pass.Until > 0 && guest.Pass.Left(now) == 0 {
 			spent = append(spent, guest)
 		}
 		if len(guest.Ended) > 0 || !guest.here(zone(guest.ID), now) {
@@ -41,20 +40,26 @@ func (g *Gateway) Tick(ctx context.Context, now Moment) error {
 	}
 	var errs []error
 	for _, guest := range spent {
-		errs = append(errs, g.shut(ctx, guest.ID, guest.Addrs, now))
+		errs = append(errs, g.shut(ctx, guest.ID, now))
 	}
 	return errors.Join(append(errs, g.endStays(ctx, over, zone, now))...)
 }
 
 // shut takes a guest whose pass has ended out of the kernel's set, so that
-// its phone asks for the portal again.
-func (g *Gateway) shut(ctx context.Context, id GuestID, addrs []netip.Addr, now Moment) error {
-	if err := g.parts.Door.Remove(ctx, id, addrs); err != nil {
+// its phone asks for the portal again. The door is slow to shut (it ends the
+// guest's connections), so that nobody waits for the livebook meanwhile; a
+// guest who was let in again in that time is let in once more.
+func (g *Gateway) shut(ctx context.Context, id GuestID, now Moment) error {
+	guest, _, err := g.parts.Book.Guest(id)
+	if err != nil || guest.Pass.Left(now) > 0 {
+		return err
+	}
+	if err := g.parts.Door.Remove(ctx, id, guest.Addrs); err != nil {
 		return err
 	}
 	return g.parts.Book.Change(id, func(guest *Guest) error {
-		if guest.Pass.Left(now) > 0 { // let in again meanwhile
-			return ErrUnchanged
+		if left := guest.Pass.Left(now); left > 0 {
+			return errors.Join(ErrUnchanged, g.parts.Door.Admit(ctx, id, guest.Addrs, left))
 		}
 		guest.Pass = Pass{}
 		return nil
@@ -110,7 +115,8 @@ func (g *Gateway) tidy(before Guest, zone Zone, now Moment) error {
 	if !before.here(zone, now) {
 		before.leave()
 	}
-	return g.parts.Book.Change(before.ID, func(guest *Guest) error {
+	gone := false
+	err := g.parts.Book.Change(before.ID, func(guest *Guest) error {
 		stood := guest.Stay.Start.Boot != "" || len(guest.Ended) > 0
 		if !guest.here(zone, now) {
 			guest.leave()
@@ -121,12 +127,17 @@ func (g *Gateway) tidy(before Guest, zone Zone, now Moment) error {
 		limited := slices.ContainsFunc(guest.Codes, func(at time.Duration) bool { return now.Up-at < 24*time.Hour })
 		switch {
 		case len(guest.Ended) == 0 && guest.Stay.Start.Boot == "" && guest.Pass.Left(now) == 0 && !limited:
+			gone = true
 			return ErrForget
 		case !stood:
 			return ErrUnchanged
 		}
 		return nil
 	})
+	if err == nil && gone {
+		g.owners.drop(before.ID, before.Addrs...)
+	}
+	return err
 }
 
 // Resume lets through whoever has a pass in the livebook. It is called when
@@ -134,8 +145,9 @@ func (g *Gateway) tidy(before Guest, zone Zone, now Moment) error {
 // a pass is cut (I4).
 func (g *Gateway) Resume(ctx context.Context, now Moment) error {
 	var inside []Guest
+	s := g.settings.Load()
 	err := g.parts.Book.Guests(func(guest Guest) error {
-		if guest.Pass.Left(now) > 0 {
+		if _, ok := s.zone(guest.ID.Zone); ok && guest.Pass.Left(now) > 0 {
 			inside = append(inside, guest)
 		}
 		return nil

@@ -56,14 +56,13 @@ func (f *Firewall) Admit(ctx context.Context, id hien.GuestID, addrs []netip.Add
 		return f.Remove(ctx, id, addrs)
 	}
 	err := f.change(ctx, id, func(z Zone) error {
+		var errs []error // a set that is full keeps nobody out of the others
 		for set, members := range f.passes(z, id.MAC, addrs, left) {
 			for _, m := range members {
-				if err := f.sets.add(set.name, m); err != nil {
-					return err
-				}
+				errs = append(errs, f.sets.add(set.name, m))
 			}
 		}
-		return nil
+		return errors.Join(errs...)
 	})
 	if err != nil {
 		return fmt.Errorf("admit %s in zone %s: %w", id.MAC, id.Zone, err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/gorilla/mux"
+
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/templates"
 )
@@ -41,7 +43,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		why = templates.TroubleStorage
 		s.Log.Error("an answer could not be kept; guests can still go on without", "zone", s.Zone, "err", err)
 	default:
-		s.Log.Error("a guest's request could not be done", "zone", s.Zone, "path", r.URL.Path, "err", err)
+		s.Log.Error("a guest's request could not be done", "zone", s.Zone, "page", template(r), "err", err)
 	}
 	if r.Method == http.MethodPost {
 		s.see(w, r, "/trouble", "why", string(why))
@@ -71,4 +73,15 @@ func (s *Server) showTrouble(w http.ResponseWriter, r *http.Request, g hien.Gree
 		s.Log.Error("a page could not be made; please report it", "err", err)
 		s.lastResort(w)
 	}
+}
+
+// template is the row of the table that answers, "/receipt/{secret}": what
+// stands in its place in the request is the guest's.
+func template(r *http.Request) string {
+	if route := mux.CurrentRoute(r); route != nil {
+		if t, err := route.GetPathTemplate(); err == nil {
+			return t
+		}
+	}
+	return "unknown"
 }

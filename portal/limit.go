@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+
+	"github.com/hien-wifi/hien"
 )
 
 // A turnstile is a listener that lets in only so many connections: in all,
@@ -49,13 +51,22 @@ func (t *turnstile) Accept() (net.Conn, error) {
 		}
 		leaves, ok := t.admit(c)
 		if leaves != nil {
-			leaves.Close()
+			discard(leaves)
 		}
 		if ok {
 			return c, nil
 		}
 		c.Close()
 	}
+}
+
+// discard closes a connection whose peer has had its time. What it would not
+// read is dropped with it: the kernel would keep it for minutes.
+func discard(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	c.Close()
 }
 
 // admit gives a connection a place, and says which one leaves for it; false
@@ -167,16 +178,24 @@ func (t *turnstile) closeIdle() {
 
 type seatKey struct{}
 
-// A seat is a request's way to its connection's place.
+// A seat is a request's way to its connection's place, and to the device that
+// opened the connection.
 type seat struct {
-	t *turnstile
-	c net.Conn
+	t      *turnstile
+	c      net.Conn
+	opener hien.MAC // zero when it is not known
 }
 
 // withSeat is the server's hook that gives a connection's requests their
 // seat.
-func (t *turnstile) withSeat(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, seatKey{}, seat{t, c})
+func (s *Server) withSeat(t *turnstile) func(context.Context, net.Conn) context.Context {
+	return func(ctx context.Context, c net.Conn) context.Context {
+		at := seat{t: t, c: c}
+		if s.Opener != nil {
+			at.opener, _ = s.Opener(c)
+		}
+		return context.WithValue(ctx, seatKey{}, at)
+	}
 }
 
 // whileReading runs read, during which the request's connection counts as

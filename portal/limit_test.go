@@ -71,7 +71,7 @@ func TestTheTurnstile(t *testing.T) {
 			admit(t, gate, c, nil, true)
 			gate.state(c, http.StateActive)
 		}
-		whileReading(gate.withSeat(t.Context(), b1), func() error {
+		whileReading((&Server{}).withSeat(gate)(t.Context(), b1), func() error {
 			admit(t, gate, c1, b1, true)
 			return nil
 		})

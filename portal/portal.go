@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -87,6 +88,7 @@ type Options struct {
 	House      House
 	Receipts   Receipts
 	Neighbours Neighbours
+	Opener     func(net.Conn) (hien.MAC, bool) // the hardware address that opened a connection, where the kernel kept it; may be nil
 	Now        func() hien.Moment
 	Log        *slog.Logger
 
@@ -177,6 +179,11 @@ func (s *Server) device(r *http.Request) (hien.Device, error) {
 	addr := plain(from.Addr())
 	mac, err := s.Neighbours.MAC(addr)
 	if err != nil || mac.IsZero() {
+		return hien.Device{}, errUnknownDevice
+	}
+	// The table as it is now, and the frame that opened the connection: a
+	// table that was made to say otherwise meanwhile names nobody.
+	if at, ok := r.Context().Value(seatKey{}).(seat); ok && !at.opener.IsZero() && at.opener != mac {
 		return hien.Device{}, errUnknownDevice
 	}
 	return hien.Device{Guest: hien.GuestID{Zone: s.Zone, MAC: mac}, Addr: addr}, nil

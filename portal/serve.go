@@ -29,7 +29,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    s.Limits.HeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return work },
-		ConnContext:       gate.withSeat,
+		ConnContext:       s.withSeat(gate),
 		ConnState:         gate.state,
 		// OPTIONS * is redirected as everything else.
 		DisableGeneralOptionsHandler: true,

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,28 +57,21 @@ func (s *story) scan() (int, error) {
 		return 0, err
 	}
 	search := world.NewNumberScan(number.Reveal())
-	files := 0
-	err = filepath.WalkDir(s.gateway.Dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		files++
-		if as := search.Find(content); as != "" {
-			return fmt.Errorf("A's number is readable in %s, as %s", path, as)
-		}
-		return nil
-	})
+	found, files, err := search.Dir(s.gateway.Dir)
 	if err != nil {
 		return files, err
 	}
-	if search.Find([]byte("to "+number.Reveal()+"\n")) == "" {
-		return files, errors.New("the scan does not find a number that was planted: it proves nothing")
+	if len(found) > 0 {
+		return files, fmt.Errorf("A's number is readable in %s", strings.Join(found, ", "))
 	}
-	return files, nil
+	planted := filepath.Join(s.gateway.DataDir(), "planted")
+	if err := os.WriteFile(planted, []byte("to "+number.Reveal()+"\n"), 0o600); err != nil {
+		return files, err
+	}
+	if found, _, err := search.Dir(s.gateway.Dir); err != nil || len(found) != 1 {
+		return files, fmt.Errorf("the scan found a planted number in %d files: it proves nothing (%v)", len(found), err)
+	}
+	return files, os.Remove(planted)
 }
 
 // keep copies what an engineer wants to see afterwards.

@@ -70,12 +70,15 @@ func showStatus(ctx context.Context, c *call) error {
 	return answer(c, s, func(w io.Writer, s control.Status) error { return control.WriteStatus(w, s, time.Now()) })
 }
 
-// list is a command that shows the newest of a kind.
-func list[T any](ctx context.Context, c *call, ask func(*control.Client, context.Context, int) (control.List[T], error),
-	write func(io.Writer, control.List[T], time.Time) error) error {
-	limit := c.flags.Int("limit", control.DefaultItems, "show at most this `number`, the newest")
+// list is a command that shows what there is of a kind.
+func list[L any](ctx context.Context, c *call, ask func(*control.Client, context.Context, int) (L, error),
+	write func(io.Writer, L, time.Time) error) error {
+	limit := c.flags.Int("limit", control.DefaultItems, fmt.Sprintf("show at most this `NUMBER`, 1 to %d", control.MaxItems))
 	if err := c.parse(0); err != nil {
 		return err
+	}
+	if *limit < 1 || *limit > control.MaxItems {
+		return c.misused("--limit %d: want a number from 1 to %d", *limit, control.MaxItems)
 	}
 	client, err := c.dial()
 	if err != nil {
@@ -85,7 +88,7 @@ func list[T any](ctx context.Context, c *call, ask func(*control.Client, context
 	if err != nil {
 		return err
 	}
-	return answer(c, l, func(w io.Writer, l control.List[T]) error { return write(w, l, time.Now()) })
+	return answer(c, l, func(w io.Writer, l L) error { return write(w, l, time.Now()) })
 }
 
 func showGuests(ctx context.Context, c *call) error {
@@ -115,8 +118,7 @@ func withdraw(ctx context.Context, c *call) error {
 		return err
 	}
 	if len(c.words) == 0 {
-		fmt.Fprintln(c.err, "whose consent? `hien consents --json` shows each person's subject")
-		return errUsage
+		return c.misused("whose consent? `hien consents` shows each person's subject")
 	}
 	var purposes []consent.Purpose
 	for _, arg := range c.words[1:] {
@@ -130,11 +132,11 @@ func withdraw(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Withdraw(ctx, consent.ID(c.words[0]), purposes); err != nil {
+	done, err := client.Withdraw(ctx, consent.ID(c.words[0]), purposes)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.out, "It is withdrawn: nothing more is sent for it, and the CDP is told before anything else.")
-	return nil
+	return answer(c, done, control.WriteWithdrawn)
 }
 
 // errBroken is the exit status of a ledger that does not hold.

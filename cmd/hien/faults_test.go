@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/hien-wifi/hien/consent"
@@ -120,6 +122,152 @@ func TestSecondRunIsRefused(t *testing.T) {
 		t.Errorf("a second run: %v, saying:\n%s", err, out)
 	}
 	s.skip(s.join("p")) // the first one lives on
+}
+
+func TestSecondRunWithAnotherConfigurationIsRefused(t *testing.T) {
+	s := openShop(t, world.Options{}, everyday)
+	p, q := s.join("p"), s.join("q")
+	s.skip(p)
+	text, err := os.ReadFile(s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "config")
+	text = bytes.ReplaceAll(text, []byte(s.RunDir()), []byte(s.RunDir()+"-2"))
+	text = bytes.ReplaceAll(text, []byte(s.DataDir()), []byte(s.DataDir()+"-2"))
+	if err := os.WriteFile(other, bytes.ReplaceAll(text, []byte("2050"), []byte("2051")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Router.Command(s.patient(), s.Program, "run", "--config", other).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "another hien is running") {
+		t.Errorf("a second run: %v, saying:\n%s", err, out)
+	}
+	if !s.online(p) || s.online(q) {
+		t.Error("the second run has touched the first one's door")
+	}
+}
+
+func TestInterfaceThatFlaps(t *testing.T) {
+	s := openShop(t, world.Options{}, everyday)
+	p := s.join("p")
+	s.skip(p)
+	for range 20 {
+		err := s.Router.Do(func() error {
+			link, err := netlink.LinkByName(world.GuestBridge)
+			if err != nil {
+				return err
+			}
+			return errors.Join(netlink.LinkSetDown(link), netlink.LinkSetUp(link))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark := s.Daemon.Mark()
+	if err := errors.Join(s.Router.RemoveGuestBridge(), s.Router.AddGuestBridge()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Daemon.LineAfter(s.patient(), mark, `msg="the portal is open"`); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Renew(s.patient()); err != nil {
+		t.Fatal(err)
+	}
+	if !soon(func() bool { return s.echoes(p, p.Target.V4) }) {
+		t.Error("after the interface has flapped the guest has lost its pass")
+	}
+}
+
+func TestAddressThatComesLater(t *testing.T) {
+	s := openShop(t, world.Options{}, everyday)
+	p := s.join("p")
+	address := func(do func(netlink.Link, *netlink.Addr) error) {
+		t.Helper()
+		err := s.Router.Do(func() error {
+			link, err := netlink.LinkByName(world.GuestBridge)
+			if err != nil {
+				return err
+			}
+			addr, err := netlink.ParseAddr("10.77.0.1/24")
+			if err != nil {
+				return err
+			}
+			return do(link, addr)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark := s.Daemon.Mark()
+	address(netlink.AddrDel)
+	if _, err := s.Daemon.LineAfter(s.patient(), mark, "has other addresses"); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	if err := s.Start(s.patient()); err != nil { // the interface is there, and has no address
+		t.Fatal(err)
+	}
+	mark = s.Daemon.Mark()
+	address(netlink.AddrAdd)
+	if _, err := s.Daemon.LineAfter(s.patient(), mark, `msg="the portal is open"`); err != nil {
+		t.Fatal(err)
+	}
+	s.skip(p)
+	if !soon(func() bool { return s.echoes(p, p.Target.V4) }) {
+		t.Error("the guest has a pass and is not online: the address that came later was not noticed")
+	}
+}
+
+func TestPassesThatAreFlushedComeBack(t *testing.T) {
+	s := openShop(t, world.Options{}, everyday)
+	p := s.join("p")
+	s.skip(p)
+	mark := s.Daemon.Mark()
+	for _, argv := range [][]string{{"iptables", "-F"}, {"ip6tables", "-F"}, {"ipset", "flush"}} {
+		if _, err := s.Router.Run(s.patient(), argv[0], argv[1:]...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Daemon.LineAfter(s.patient(), mark, "repaired"); err != nil {
+		t.Fatal(err)
+	}
+	if !soon(func() bool { return s.online(p) }) {
+		t.Error("after a repair the guest with a pass is shut out")
+	}
+	if s.online(s.join("q")) {
+		t.Error("after a repair the door is open")
+	}
+}
+
+func TestRunDirFull(t *testing.T) {
+	s := newShop(t, world.Options{}, everyday)
+	if err := os.MkdirAll(s.RunDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", s.RunDir(), "tmpfs", 0, "size=512k"); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	fill(t, filepath.Join(s.RunDir(), "junk"))
+	for i := range 30 { // until the book's file would have to grow
+		s.skip(s.join(fmt.Sprint("p", i)))
+	}
+	p := s.join("last")
+	s.skip(p)
+	// Without a book a pass covers the address that asked for it, and not the
+	// other family's.
+	if !s.echoes(p, p.Target.V4) && !s.echoes(p, p.Target.V6) {
+		t.Error("with a full tmpfs a guest is not let in")
+	}
+	lines := 0
+	for _, line := range s.Daemon.Lines() {
+		if strings.Contains(line, "the livebook fails") {
+			lines++
+		}
+	}
+	if lines != 1 {
+		t.Errorf("the log complains %d times; want once a minute", lines)
+	}
 }
 
 func TestMissingToolsAreNamed(t *testing.T) {
@@ -269,7 +417,7 @@ func fill(t *testing.T, name string) {
 }
 
 func TestReload(t *testing.T) {
-	s := openShop(t, world.Options{}, everyday)
+	s := openShop(t, world.Options{LAN: true}, everyday)
 	p := s.join("p")
 	s.skip(p)
 	fewer := everyday
@@ -302,6 +450,20 @@ func TestReload(t *testing.T) {
 	hup("the configuration was read again")
 	if n := asked(); n != 1 {
 		t.Errorf("after the reload %d purposes are asked for; want 1", n)
+	}
+	taken, err := s.Router.Listen("tcp", ":2099")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	other := fewer
+	other.Extra = "config zone 'second'\n\toption interface 'lan'\n\toption portal_port '2099'\n"
+	if err := s.Configure(other); err != nil {
+		t.Fatal(err)
+	}
+	hup("is in use by another program")
+	if n := asked(); n != 1 {
+		t.Errorf("with a second zone whose port is in use, the first asks for %d purposes; want 1", n)
 	}
 	broken := fewer
 	broken.Extra = "config zone 'second'\n\toption pass 'for ever'\n"

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/internal/config"
 )
 
 func main() {
@@ -26,37 +27,41 @@ func main() {
 type command struct {
 	name  string // "config check"
 	args  string // what may follow, for the help
-	about string
+	about string // in the menu
+	help  string // what its own help says below that
+	json  bool   // it can answer machines
 	run   func(ctx context.Context, c *call) error
 }
 
-// commands is the menu, in the order in which the help prints it.
+// commands is the menu, in the order in which the help prints it. help.go
+// has the texts.
 func commands() []command {
 	return []command{
-		{"run", "", "run the gateway until it is told to stop", runDaemon},
-		{"config check", "", "say everything that is wrong with the configuration", checkConfig},
-		{"keygen", "", "make the brand key and the seal key pair", keygen},
-		{"status", "", "is everything running", showStatus},
-		{"guests", "", "who is in the shop now", showGuests},
-		{"visits", "", "the latest visits of those who agreed to have them counted", showVisits},
-		{"leads", "", "the people who agreed to something", showLeads},
-		{"consents", "", "what each of them agreed to, as it stands", showConsents},
-		{"withdraw", "SUBJECT [PURPOSE...]", "take back a person's purposes, or all of them", withdraw},
-		{"queue", "", "what waits for the CDP, and what it refused", showQueue},
-		{"ledger verify", "", "check that no consent was changed, dropped or added", verifyLedger},
-		{"cleanup", "", "take Hiên out of the kernel; guests are no longer stopped", cleanup},
+		{"run", "", "run the gateway until it is told to stop", runHelp, false, runDaemon},
+		{"config check", "", "say everything that is wrong with the configuration", checkHelp, false, checkConfig},
+		{"keygen", "", "make the brand key and the seal key pair", keygenHelp, true, keygen},
+		{"status", "", "is everything running", statusHelp, true, showStatus},
+		{"guests", "", "who is in the shop now", guestsHelp, true, showGuests},
+		{"visits", "", "the latest visits of those who agreed to it", visitsHelp, true, showVisits},
+		{"leads", "", "the people who agreed to something", leadsHelp, true, showLeads},
+		{"consents", "", "what each of them agreed to, as it stands", consentsHelp, true, showConsents},
+		{"withdraw", "SUBJECT [PURPOSE...]", "take back a person's purposes", withdrawHelp, true, withdraw},
+		{"queue", "", "what waits for the CDP, and what it refused", queueHelp, true, showQueue},
+		{"ledger verify", "", "check that no consent was changed, dropped or added", ledgerHelp, true, verifyLedger},
+		{"cleanup", "", "take Hiên out of the kernel; it stops guests no more", cleanupHelp, false, cleanup},
 	}
 }
 
 // A call is one invocation of a command.
 type call struct {
-	config string
-	json   bool
-	args   []string // as they were given
-	words  []string // what of them is no flag, after parse
-	flags  *flag.FlagSet
-	out    io.Writer
-	err    io.Writer
+	command command
+	config  string
+	json    bool
+	args    []string // as they were given
+	words   []string // what of them is no flag, after parse
+	flags   *flag.FlagSet
+	out     io.Writer
+	err     io.Writer
 }
 
 // errUsage says that the command line itself was wrong and was answered.
@@ -77,7 +82,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 
 func dispatch(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if len(args) == 0 {
-		help(errOut)
+		menu(errOut)
 		return errUsage
 	}
 	switch args[0] {
@@ -85,7 +90,7 @@ func dispatch(ctx context.Context, args []string, out, errOut io.Writer) error {
 		fmt.Fprintf(out, "hien %s\n", hien.Version)
 		return nil
 	case "help", "--help", "-help", "-h":
-		help(out)
+		menu(out)
 		return nil
 	}
 	for _, cmd := range commands() {
@@ -93,31 +98,34 @@ func dispatch(ctx context.Context, args []string, out, errOut io.Writer) error {
 		if len(args) < len(words) || strings.Join(args[:len(words)], " ") != cmd.name {
 			continue
 		}
-		c := &call{out: out, err: errOut, flags: flag.NewFlagSet("hien "+cmd.name, flag.ContinueOnError)}
-		c.flags.SetOutput(errOut)
-		c.flags.StringVar(&c.config, "config", "/etc/config/hien", "the configuration `file`")
-		c.flags.BoolVar(&c.json, "json", false, "answer as JSON, for machines")
-		c.flags.Usage = func() {
-			fmt.Fprintf(errOut, "hien %s: %s\n\nusage: hien %s [flags] %s\n", cmd.name, cmd.about, cmd.name, cmd.args)
-			c.flags.PrintDefaults()
-		}
-		c.args = args[len(words):]
-		return cmd.run(ctx, c)
+		return cmd.run(ctx, newCall(cmd, args[len(words):], out, errOut))
 	}
 	fmt.Fprintf(errOut, "hien: there is no command %q\n\n", strings.Join(args[:min(2, len(args))], " "))
-	help(errOut)
+	menu(errOut)
 	return errUsage
+}
+
+func newCall(cmd command, args []string, out, errOut io.Writer) *call {
+	c := &call{command: cmd, args: args, out: out, err: errOut, flags: flag.NewFlagSet("hien "+cmd.name, flag.ContinueOnError)}
+	c.flags.SetOutput(io.Discard) // parse says what is wrong
+	c.flags.StringVar(&c.config, "config", config.DefaultFile, "the configuration `FILE`")
+	if cmd.json {
+		c.flags.BoolVar(&c.json, "json", false, "answer as JSON, for machines")
+	}
+	return c
 }
 
 // parse reads the flags, which may stand before and behind the words; at most
 // most words may be there, or any number when most is negative.
 func (c *call) parse(most int) error {
 	for rest := c.args; ; {
-		if err := c.flags.Parse(rest); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return err
-			}
-			return errUsage // flag has said what is wrong
+		err := c.flags.Parse(rest)
+		if errors.Is(err, flag.ErrHelp) {
+			c.help(c.out)
+			return err
+		}
+		if err != nil {
+			return c.misused("%v", err)
 		}
 		if c.flags.NArg() == 0 {
 			break
@@ -126,17 +134,14 @@ func (c *call) parse(most int) error {
 		rest = c.flags.Args()[1:]
 	}
 	if most >= 0 && len(c.words) > most {
-		fmt.Fprintf(c.err, "%s: %q is one word too many\n", c.flags.Name(), c.words[most])
-		c.flags.Usage()
-		return errUsage
+		return c.misused("%q is one word too many", c.words[most])
 	}
 	return nil
 }
 
-func help(w io.Writer) {
-	fmt.Fprintf(w, "Hiên %s greets the guests of a shop's WiFi, asks before it takes anything,\nand lets them in whether or not they give something.\n\n", hien.Version)
-	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  hien %-30s %s\n", strings.TrimSpace(cmd.name+" "+cmd.args), cmd.about)
-	}
-	fmt.Fprint(w, "\nEach command takes --config FILE (default /etc/config/hien) and -h; those that\nshow something take --json. More: docs/ in the source.\n")
+// misused tells what is wrong with the command line.
+func (c *call) misused(format string, args ...any) error {
+	name := c.flags.Name()
+	fmt.Fprintf(c.err, "%s: %s\n`%s -h` says how it is used.\n", name, fmt.Sprintf(format, args...), name)
+	return errUsage
 }

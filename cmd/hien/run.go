@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -27,8 +30,9 @@ import (
 
 // How often the daemon looks after things that no event tells of.
 const (
-	tickEvery  = 2 * time.Second // ends of stays and passes
-	checkEvery = 5 * time.Second // the kernel's rules against the wish
+	tickEvery   = 2 * time.Second  // ends of stays and passes
+	checkEvery  = 5 * time.Second  // the kernel's rules against the wish
+	resumeEvery = 30 * time.Second // the kernel's passes against the livebook
 )
 
 // runDaemon is `hien run`.
@@ -50,7 +54,7 @@ func runDaemon(ctx context.Context, c *call) error {
 	}
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
 	if !cfg.Enabled {
-		log.Info("Hiên is switched off: set option enabled '1' in " + c.config)
+		log.Info("Hiên is switched off by option enabled in " + c.config + "; rules of an earlier run still stop guests: `hien cleanup` takes them out")
 		return nil
 	}
 	warnings, err := cfg.Check()
@@ -79,12 +83,15 @@ type daemon struct {
 	zones   *stage
 	sinks   *stage // at most one so far
 
-	mu       sync.Mutex
-	cfg      *config.Config
+	applying sync.Mutex       // held while the kernel is changed
 	rules    firewall.Ruleset // as applied last
-	released bool             // hien cleanup has asked to leave the kernel alone
+
+	mu       sync.Mutex // never held while anything waits
+	cfg      *config.Config
+	released bool // hien cleanup has asked to leave the kernel alone
 	open     map[string]*openZone
-	courier  *courier.Courier // nil without a sink
+	trouble  map[string]string // by zone: why its portal is not open
+	courier  *courier.Courier  // nil without a sink
 	repaired hien.Moment
 }
 
@@ -100,13 +107,19 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 		return err
 	}
 	defer socket.Close()
+	alone, err := standAlone()
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 
-	d := &daemon{path: path, log: log, clock: clock, started: clock.now(), cfg: cfg, open: make(map[string]*openZone)}
+	d := &daemon{path: path, log: log, clock: clock, started: clock.now(), cfg: cfg,
+		open: make(map[string]*openZone), trouble: make(map[string]string)}
 	if d.door, err = firewall.Open(ctx, firewall.Options{Log: log}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.door.Close()) }()
-	if err := d.applyRules(ctx); err != nil { // shut first, then everything else
+	if err := d.applyRules(ctx, cfg); err != nil { // shut first, then everything else
 		return err
 	}
 	d.book, err = livebook.Open(filepath.Join(cfg.RunDir, "livebook"), livebook.Options{Boot: clock.boot, Log: log})
@@ -123,9 +136,7 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 		return err
 	}
 	d.gateway = hien.NewGateway(d.parts(), settings)
-	if err := d.gateway.Resume(ctx, clock.now()); err != nil {
-		log.Error("some guests with a pass could not be let through again", "err", err)
-	}
+	d.resume(ctx)
 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -137,11 +148,26 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 	group.Go(func() error { return d.door.Keep(ctx, checkEvery, func() { d.afterRepair(ctx) }) })
 	group.Go(func() error { return d.tick(ctx) })
 	group.Go(func() error { return d.reloads(ctx, hup) })
-	d.setStage(cfg)
+	d.setStage(cfg, true)
 	log.Info("hien runs", "version", hien.Version, "store", cfg.StoreID)
 	err = group.Wait()
 	log.Info("hien has stopped; the door stays as it is: guests with a pass stay online, nobody else comes in")
 	return err
+}
+
+// standAlone holds the name by which one gateway of a network namespace keeps
+// another out, whatever configuration that has: both would keep the same
+// chains and sets, and undo each other's. The name is the kernel's (an
+// abstract socket, unix(7)) and goes with the process, however it ends.
+func standAlone() (io.Closer, error) {
+	l, err := net.Listen("unix", "@hien-gateway")
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, errors.New("another hien is running on this gateway, with another run_dir: end that one first, and give every guest network a zone section of one configuration")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep another hien out: %w", err)
+	}
+	return l, nil
 }
 
 // openRecord opens the record. Where that fails the daemon goes on without:
@@ -165,7 +191,7 @@ func (d *daemon) openRecord(ctx context.Context) {
 // parts are what the gateway works with. A nil *sqlite.Store must not become
 // a Record that is not nil.
 func (d *daemon) parts() hien.Parts {
-	p := hien.Parts{Book: d.book, Door: d.door, Router: d.key, Wake: d.wake, Log: d.log}
+	p := hien.Parts{Book: d.book, Door: d.door, Router: d.key, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
 		p.Record = d.record
 	}
@@ -188,20 +214,25 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 
 // setStage starts, exchanges and stops zones and sinks as the configuration
 // has them.
-func (d *daemon) setStage(cfg *config.Config) {
+func (d *daemon) setStage(cfg *config.Config, atStart bool) {
 	zones := make(map[string]part)
 	for _, z := range cfg.Zones {
 		type place struct {
 			iface string
 			port  uint16
 		}
-		zones[z.Name] = part{is: place{z.Interface, z.PortalPort}, run: func(ctx context.Context) error { return d.serveZone(ctx, z) }}
+		zones[z.Name] = part{is: place{z.Interface, z.PortalPort}, run: func(ctx context.Context) error { return d.serveZone(ctx, z, atStart) }}
 	}
 	d.zones.set(zones)
 	sinks := make(map[string]part)
 	if s := cfg.Sink; s != nil && d.record != nil { // without a record nothing is queued
-		type address struct{ kind, url, ca, key string }
-		sinks[s.Name] = part{is: address{s.Type, s.URL, s.CAFile, s.WriteKey.Reveal()}, run: func(ctx context.Context) error { return d.serveSink(ctx, *s) }}
+		type address struct {
+			kind, url, key string
+			ca             [sha256.Size]byte
+		}
+		ca, _ := os.ReadFile(s.CAFile) // one that cannot be read is told by the sink
+		sinks[s.Name] = part{is: address{s.Type, s.URL, s.WriteKey.Reveal(), sha256.Sum256(ca)},
+			run: func(ctx context.Context) error { return d.serveSink(ctx, *s) }}
 	}
 	d.sinks.set(sinks)
 }
@@ -210,12 +241,17 @@ func (d *daemon) setStage(cfg *config.Config) {
 func (d *daemon) tick(ctx context.Context) error {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
+	resumed := d.clock.now().Up
 	var last string // an error that stays is logged once
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+		if up := d.clock.now().Up; up-resumed >= resumeEvery {
+			d.resume(ctx)
+			resumed = up
 		}
 		err := d.gateway.Tick(ctx, d.clock.now())
 		if err != nil && ctx.Err() == nil && err.Error() != last {
@@ -259,16 +295,22 @@ func (d *daemon) reload(ctx context.Context) error {
 		return err
 	}
 	d.mu.Lock()
-	d.cfg = cfg
-	if d.released {
-		d.released, d.rules = false, firewall.Ruleset{} // they are not in the kernel any more
-	}
+	released := d.released
+	d.released = false
 	d.mu.Unlock()
-	if err := d.applyRules(ctx); err != nil {
+	if released {
+		d.applying.Lock()
+		d.rules = firewall.Ruleset{} // they are not in the kernel any more
+		d.applying.Unlock()
+	}
+	if err := d.applyRules(ctx, cfg); err != nil {
 		return err
 	}
+	d.mu.Lock()
+	d.cfg = cfg
+	d.mu.Unlock()
 	d.gateway.Reload(settings)
-	d.setStage(cfg)
+	d.setStage(cfg, false)
 	if c := d.carrier(); c != nil {
 		c.Again() // perhaps it waited for what was mended
 	}
@@ -284,11 +326,15 @@ func (d *daemon) config() *config.Config {
 // afterRepair lets everybody through again whose pass another program has
 // flushed.
 func (d *daemon) afterRepair(ctx context.Context) {
-	now := d.clock.now()
 	d.mu.Lock()
-	d.repaired = now
+	d.repaired = d.clock.now()
 	d.mu.Unlock()
-	if err := d.gateway.Resume(ctx, now); err != nil {
+	d.resume(ctx)
+}
+
+// resume lets everybody through who has a pass in the livebook.
+func (d *daemon) resume(ctx context.Context) {
+	if err := d.gateway.Resume(ctx, d.clock.now()); err != nil && ctx.Err() == nil {
 		d.log.Error("some guests with a pass could not be let through again", "err", err)
 	}
 }

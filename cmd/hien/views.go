@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -26,9 +27,7 @@ func (d *daemon) house() control.House {
 		Consents:     d.consents,
 		Queue:        d.queue,
 		VerifyLedger: d.verifyLedger,
-		Withdraw: func(ctx context.Context, subject consent.ID, purposes []consent.Purpose) error {
-			return d.gateway.Withdraw(ctx, hien.Who{Subject: subject}, purposes, "control", d.clock.now())
-		},
+		Withdraw:     d.withdraw,
 		Release: func(context.Context) error {
 			d.mu.Lock()
 			d.released = true
@@ -48,11 +47,12 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 		StoreID: cfg.StoreID, StoreName: cfg.StoreName, Clock: control.Clock{InStep: now.InStep}, Memory: resident(),
 		Firewall: control.Firewall{Backend: "iptables", Repairs: d.door.Repairs()},
 	}
-	here, online := make(map[string]int), make(map[string]int)
+	guests, online := make(map[string]int), make(map[string]int)
 	err := d.book.Guests(func(g hien.Guest) error {
-		if g.Stay.Start.Boot != "" {
-			here[g.ID.Zone]++
+		if !here(g) {
+			return nil
 		}
+		guests[g.ID.Zone]++
 		if g.Pass.Left(now) > 0 {
 			online[g.ID.Zone]++
 		}
@@ -61,15 +61,18 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 	if err != nil {
 		return s, err
 	}
+	s.Firewall.Broken = d.doorTrouble(ctx)
 	d.mu.Lock()
 	s.Firewall.LastRepair = d.repaired.Wall
-	if d.released {
-		s.Firewall.Broken = "hien cleanup took the rules out: guests are not stopped"
-		s.Todo = append(s.Todo, "Restart Hiên to shut the door again.")
+	if s.Firewall.Released = d.released; d.released {
+		s.Firewall.Broken = "hien cleanup took the rules out"
 	}
 	for _, z := range cfg.Zones {
-		zone := control.Zone{Name: z.Name, Interface: z.Interface, State: control.ZoneWaiting, Guests: here[z.Name], WithPass: online[z.Name]}
+		zone := control.Zone{Name: z.Name, Interface: z.Interface, State: control.ZoneWaiting, Guests: guests[z.Name], WithPass: online[z.Name]}
 		sniffer := control.Sniffer{Interface: z.Interface, State: control.ZoneWaiting}
+		if why := d.trouble[z.Name]; why != "" {
+			zone.State, sniffer.State = why, "stopped"
+		}
 		if o := d.open[z.Name]; o != nil {
 			zone.State, zone.Portal = control.ZoneOpen, o.portal
 			sniffer.State = cmp.Or(o.sniffing, "starting")
@@ -81,20 +84,46 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 		s.Zones, s.Sniffer = append(s.Zones, zone), append(s.Sniffer, sniffer)
 	}
 	d.mu.Unlock()
-	if d.record == nil {
-		s.Record = control.Record{State: control.RecordClosed, Detail: d.closed.Error()}
-		return s, nil
+	var counts sqlite.Counts
+	s.Record, counts = d.recordStatus(ctx)
+	if s.Record.State != control.RecordClosed {
+		s.Couriers = d.courierStatus(counts.Waiting, counts.Parked)
 	}
-	s.Record.State = control.RecordOpen
-	if s.Record.Journal, err = d.record.Journal(ctx); err != nil {
-		return s, err
+	if c := d.carrier(); c != nil {
+		for i := range s.Couriers {
+			s.Couriers[i].Since = c.State().Since.Restamp(now).Wall
+		}
 	}
-	counts, err := d.record.Counts(ctx)
-	if err != nil {
-		return s, err
-	}
-	s.Couriers = d.courierStatus(counts.Waiting, counts.Parked)
+	s.Conclude(now.Wall.Local())
 	return s, nil
+}
+
+// doorTrouble is why the kernel does not hold the rules that it should, empty
+// when it does. It looks itself: what the daemon saw last may be seconds old.
+func (d *daemon) doorTrouble(ctx context.Context) string {
+	differences, err := d.door.Check(ctx)
+	switch {
+	case err != nil:
+		return err.Error()
+	case len(differences) > 1:
+		return fmt.Sprintf("%s, and %d more", differences[0], len(differences)-1)
+	}
+	return strings.Join(differences, "")
+}
+
+func (d *daemon) recordStatus(ctx context.Context) (control.Record, sqlite.Counts) {
+	if d.record == nil {
+		return control.Record{State: control.RecordClosed, Detail: d.closed.Error()}, sqlite.Counts{}
+	}
+	journal, err := d.record.Journal(ctx)
+	var counts sqlite.Counts
+	if err == nil {
+		counts, err = d.record.Counts(ctx)
+	}
+	if err != nil {
+		return control.Record{State: control.RecordUnreadable, Detail: err.Error()}, counts
+	}
+	return control.Record{State: control.RecordOpen, Journal: journal}, counts
 }
 
 // resident is the daemon's resident memory in bytes, as the kernel counts it
@@ -112,12 +141,22 @@ func resident() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// here reports whether a guest is in the shop. The book also knows those who
+// have left with a pass, or whose visit is yet to be written down.
+func here(g hien.Guest) bool { return g.Stay.Start.Boot != "" }
+
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 func (d *daemon) guests(ctx context.Context, limit int) (control.List[control.Guest], error) {
 	now := d.clock.now()
 	var all []hien.Guest
-	if err := d.book.Guests(func(g hien.Guest) error { all = append(all, g); return nil }); err != nil {
+	err := d.book.Guests(func(g hien.Guest) error {
+		if here(g) {
+			all = append(all, g)
+		}
+		return nil
+	})
+	if err != nil {
 		return control.List[control.Guest]{}, err
 	}
 	slices.SortFunc(all, func(a, b hien.Guest) int { return cmp.Compare(b.Stay.Last.Up, a.Stay.Last.Up) })
@@ -142,7 +181,7 @@ func (d *daemon) guests(ctx context.Context, limit int) (control.List[control.Gu
 
 func (d *daemon) visits(ctx context.Context, limit int) (control.List[control.Visit], error) {
 	return rows(ctx, d, limit, (*sqlite.Store).Visits, func(c sqlite.Counts) int { return c.Visits }, func(r sqlite.VisitRow) control.Visit {
-		v := control.Visit{Subject: r.Subject, Zone: r.Zone, Start: r.Start.Time, Number: r.Number}
+		v := control.Visit{ID: r.ID, Subject: r.Subject, Zone: r.Zone, Start: r.Start.Time, Number: r.Number}
 		if r.End != nil {
 			v.End = r.End.Time
 		}
@@ -161,41 +200,52 @@ func (d *daemon) leads(ctx context.Context, limit int) (control.List[control.Lea
 }
 
 func (d *daemon) consents(ctx context.Context, limit int) (control.List[control.Consent], error) {
-	return rows(ctx, d, limit, (*sqlite.Store).Consents, func(c sqlite.Counts) int { return c.Consents }, func(r sqlite.ConsentRow) control.Consent {
-		return control.Consent{ID: r.Consent, Subject: r.Subject, Answers: r.Answers, Since: r.Since.Time, Notice: r.Notice}
+	return rows(ctx, d, limit, (*sqlite.Store).Consents, func(c sqlite.Counts) int { return c.People }, func(r sqlite.ConsentRow) control.Consent {
+		return control.Consent{ID: r.Consent, Subject: r.Subject, Answers: r.Answers, Since: r.Since.Time,
+			Language: r.Language, Notice: r.Notice}
 	})
 }
 
-// queue is what waits, in the order in which it goes, and then what the sink
-// has refused.
-func (d *daemon) queue(ctx context.Context, limit int) (control.List[control.QueueItem], error) {
-	list := control.List[control.QueueItem]{Items: []control.QueueItem{}}
-	if d.record == nil {
-		return list, d.closed
-	}
-	waiting, err := d.record.WaitingEvents(ctx, limit)
-	if err != nil {
-		return list, err
-	}
-	view, err := d.record.Queue(ctx, limit)
-	if err != nil {
-		return list, err
-	}
-	list.Total = view.Waiting + view.Parked
+// queue is what the sink has refused, and then what waits.
+func (d *daemon) queue(ctx context.Context, limit int) (control.Queue, error) {
 	sink := ""
 	if cfg := d.config(); cfg.Sink != nil {
 		sink = cfg.Sink.Name
 	}
-	for _, r := range waiting {
-		list.Items = append(list.Items, control.QueueItem{ID: r.ID, Sink: sink, Kind: string(r.Kind), Purpose: r.Purpose,
-			At: r.At.Time, State: control.EventWaiting})
+	var counts sqlite.Counts
+	list, err := rows(ctx, d, limit, (*sqlite.Store).Queue,
+		func(c sqlite.Counts) int { counts = c; return c.Waiting + c.Parked },
+		func(r sqlite.QueueRow) control.QueueItem {
+			q := control.QueueItem{ID: r.ID, Sink: sink, Kind: string(r.Kind), Purpose: r.Purpose, At: r.At.Time,
+				State: control.EventWaiting, Answer: r.Answer}
+			if r.Parked {
+				q.State = control.EventParked
+			}
+			return q
+		})
+	return control.Queue{List: list, Waiting: counts.Waiting, Parked: counts.Parked, Dropped: counts.Dropped}, err
+}
+
+// withdraw takes a subject's purposes back, and answers those that stood.
+func (d *daemon) withdraw(ctx context.Context, subject consent.ID, purposes []consent.Purpose) ([]consent.Purpose, error) {
+	if d.record == nil {
+		return nil, d.closed
 	}
-	for _, r := range view.Newest {
-		list.Items = append(list.Items, control.QueueItem{ID: r.ID, Sink: sink, Kind: string(r.Kind), Purpose: r.Purpose,
-			At: r.At.Time, State: control.EventParked, Answer: r.Answer})
+	before, err := d.record.Standing(ctx, subject)
+	if err != nil {
+		return nil, err
 	}
-	list.Items = list.Items[:min(limit, len(list.Items))]
-	return list, nil
+	if err := d.gateway.Withdraw(ctx, hien.Who{Subject: subject}, purposes, "control", d.clock.now()); err != nil {
+		return nil, err
+	}
+	after, err := d.record.Standing(ctx, subject)
+	var back []consent.Purpose
+	for _, a := range before.Answers() {
+		if a.Agreed && !after.Allows(a.Purpose) {
+			back = append(back, a.Purpose)
+		}
+	}
+	return back, err
 }
 
 // rows turns rows of the record into views.

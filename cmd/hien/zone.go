@@ -14,51 +14,92 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/firewall"
+	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/presence"
 	"github.com/hien-wifi/hien/portal"
 )
 
 // An openZone is a guest network whose interface is there.
 type openZone struct {
-	portal   []string // where it listens
+	prefixes []netip.Prefix // the router's addresses in it
+	portal   []string       // where it listens
 	sniffer  *presence.Sniffer
 	sniffing string // in words
 }
 
-var errLinkGone = errors.New("the interface is gone")
+// Why a zone is opened anew.
+var (
+	errLinkGone  = errors.New("the interface is gone")
+	errMoved     = errors.New("the interface has other addresses")
+	errPortInUse = errors.New("in use by another program")
+)
+
+// How long a zone waits before it is opened again, and how often its
+// interface's addresses are looked at.
+const (
+	zonePause    = 2 * time.Second
+	addressEvery = 2 * time.Second
+)
+
+// How often the kernel is made to ask who has an address that a frame claims.
+// Each costs a broadcast on the air.
+const (
+	asksEvery  = rate.Limit(50) // a second
+	asksAtOnce = 100
+)
 
 // serveZone keeps one guest network: it waits for the interface, opens the
-// portal on it, and begins anew when the interface goes and comes back, as it
-// does at each reload of a router's network. The rules stay in force all the
-// while.
-func (d *daemon) serveZone(ctx context.Context, z hien.Zone) error {
+// portal on it, and begins anew when the interface or its addresses change,
+// as they do at each reload of a router's network. The rules stay in force
+// all the while. A port that is in use when the daemon starts is the owner's
+// to mend and ends it; whatever comes later is logged, shown, and tried again.
+func (d *daemon) serveZone(ctx context.Context, z hien.Zone, atStart bool) error {
+	defer d.setTrouble(z.Name, "")
 	if _, err := presence.Prefixes(z.Interface); err != nil {
 		d.log.Info("hien waits for the guest interface", "zone", z.Name, "interface", z.Interface)
 	}
+	var last string // a trouble that stays is logged once
 	for {
 		index, err := presence.WaitLink(ctx, z.Interface)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err == nil {
-			err = d.openZone(ctx, z, index)
+		if err == nil && ctx.Err() == nil {
+			err = d.openZone(ctx, z, index, func() { atStart, last = false, "" })
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case !errors.Is(err, errLinkGone):
+		case errors.Is(err, errMoved):
+			d.log.Info("the guest interface has other addresses; the portal opens on them", "zone", z.Name, "interface", z.Interface)
+			continue
+		case errors.Is(err, errLinkGone), errors.Is(err, unix.ENODEV):
+			d.log.Warn("the guest interface is gone; the portal opens again when it is back", "zone", z.Name, "interface", z.Interface)
+		case errors.Is(err, errPortInUse) && atStart:
 			return fmt.Errorf("zone %q: %w", z.Name, err)
+		default:
+			d.setTrouble(z.Name, fmt.Sprint(err))
+			if said := fmt.Sprint(err); said != last {
+				d.log.Error("the portal is not open; it is tried again", "zone", z.Name, "err", err)
+				last = said
+			}
 		}
-		d.log.Warn("the guest interface is gone; the portal opens again when it is back", "zone", z.Name, "interface", z.Interface)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(zonePause):
+		}
 	}
 }
 
-// openZone serves a guest network while its interface stays.
-func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int) error {
-	if err := d.applyRules(ctx); err != nil { // the interface's address is known only now
+// openZone serves a guest network while its interface stays as it is.
+func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened func()) error {
+	prefixes, err := presence.Prefixes(z.Interface)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLinkGone, err)
+	}
+	if err := d.applyRules(ctx, d.config()); err != nil { // the interface's address is known only now
 		return err
 	}
 	neighbours, err := presence.OpenNeighbours(z.Name, z.Interface)
@@ -72,18 +113,33 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int) error {
 	}
 	defer listener.Close()
 
-	o := &openZone{portal: portalAddrs(z)}
-	d.setOpen(z.Name, o)
-	defer d.setOpen(z.Name, nil)
+	o := &openZone{prefixes: prefixes}
 	var addrs []netip.Addr
-	if prefixes, err := presence.Prefixes(z.Interface); err == nil {
-		for _, p := range prefixes {
-			addrs = append(addrs, p.Addr())
+	for _, p := range prefixes {
+		addrs = append(addrs, p.Addr())
+		if !p.Addr().IsLinkLocalUnicast() {
+			o.portal = append(o.portal, netip.AddrPortFrom(p.Addr(), z.PortalPort).String())
 		}
 	}
+	d.setOpen(z.Name, o)
+	defer d.setOpen(z.Name, nil)
 	server := portal.New(portal.Options{Zone: z.Name, House: d.gateway, Receipts: receipts{d.gateway}, Neighbours: neighbours,
-		Now: d.clock.now, Log: d.log, Addrs: addrs})
+		Opener: presence.Opener, Now: d.clock.now, Log: d.log, Addrs: addrs})
 	saw := func(s hien.Sighting) { d.saw(ctx, s) }
+	asks := rate.NewLimiter(asksEvery, asksAtOnce)
+	heard := func(s hien.Sighting) {
+		// Anybody can forge a frame: it tells of presence, and opens nothing.
+		// An address that it claims is asked for, and the kernel's answer
+		// comes as a sighting of its own.
+		claimed := s.Addr
+		s.Addr = netip.Addr{}
+		d.saw(ctx, s)
+		if d.within(z.Name, claimed) && !d.gateway.Owns(s.Guest, claimed) && asks.Allow() {
+			if err := neighbours.Ask(claimed); err != nil {
+				d.log.Debug("ask for a neighbour", "err", err)
+			}
+		}
+	}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -92,13 +148,16 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int) error {
 		}
 		return errLinkGone
 	})
+	group.Go(func() error { return watchAddresses(ctx, z.Interface, prefixes) })
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	group.Go(func() error {
 		return d.again(ctx, "the kernel's neighbour table", func(ctx context.Context) error { return neighbours.Watch(ctx, saw) })
 	})
 	group.Go(func() error {
-		return d.again(ctx, "the sniffer", func(ctx context.Context) error { return d.sniff(ctx, z, o, saw) })
+		return d.again(ctx, "the sniffer", func(ctx context.Context) error { return d.sniff(ctx, z, o, heard) })
 	})
+	d.setTrouble(z.Name, "")
+	opened()
 	d.log.Info("the portal is open", "zone", z.Name, "interface", z.Interface, "port", z.PortalPort)
 	return group.Wait()
 }
@@ -109,12 +168,18 @@ func listen(ctx context.Context, z hien.Zone) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		return errors.Join(c.Control(func(fd uintptr) {
-			err = unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE, z.Interface)
+			presence.KeepOpeners(fd) // an older kernel cannot; then the neighbour table alone tells
+			// What a guest does not read is kept no longer than its request is waited for.
+			patience := int(portal.DefaultLimits().Write / time.Millisecond)
+			err = errors.Join(
+				unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE, z.Interface),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, patience))
 		}), err)
 	}}
+	lc.SetMultipathTCP(false) // a subflow could come from another device
 	l, err := lc.Listen(ctx, "tcp", ":"+strconv.Itoa(int(z.PortalPort)))
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d is in use by another program: end that one, or choose another with option portal_port", z.PortalPort)
+		return nil, fmt.Errorf("port %d is %w: end that one, or choose another with option portal_port", z.PortalPort, errPortInUse)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the portal on %s: %w", z.Interface, err)
@@ -122,24 +187,38 @@ func listen(ctx context.Context, z hien.Zone) (net.Listener, error) {
 	return l, nil
 }
 
-// portalAddrs are where guests of the zone find the portal.
-func portalAddrs(z hien.Zone) (all []string) {
-	prefixes, err := presence.Prefixes(z.Interface)
-	if err != nil {
-		return nil // for the status only
-	}
-	for _, p := range prefixes {
-		if !p.Addr().IsLinkLocalUnicast() {
-			all = append(all, netip.AddrPortFrom(p.Addr(), z.PortalPort).String())
+// watchAddresses returns errMoved when the interface no longer has the
+// addresses that it had.
+func watchAddresses(ctx context.Context, name string, had []netip.Prefix) error {
+	ticker := time.NewTicker(addressEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		has, err := presence.Prefixes(name)
+		if err == nil && !sameAddresses(has, had) { // an interface that is gone is told by its events
+			return errMoved
 		}
 	}
-	return all
+}
+
+func sameAddresses(a, b []netip.Prefix) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.SortFunc(a, netip.Prefix.Compare)
+	slices.SortFunc(b, netip.Prefix.Compare)
+	return slices.Equal(a, b)
 }
 
 // sniff listens for frames of guests. Losing it makes visits coarser and
 // changes nothing about access.
 func (d *daemon) sniff(ctx context.Context, z hien.Zone, o *openZone, saw func(hien.Sighting)) error {
-	s, err := presence.Listen(z.Name, z.Interface, saw)
+	// Where a pass covers a guest's addresses and not its MAC, each must be
+	// learnt before it can be used.
+	byAddress := d.door.Kernel().V6 == firewall.HashIP
+	s, err := presence.Listen(z.Name, z.Interface, byAddress, saw)
 	if err != nil {
 		return err
 	}
@@ -194,17 +273,42 @@ func (d *daemon) setOpen(zone string, o *openZone) {
 	d.open[zone] = o
 }
 
-// applyRules makes the kernel hold what the configuration asks for, when that
-// has changed. A zone whose interface has no address at the moment keeps the
-// network that it had: a network that is reloaded cuts nobody.
-func (d *daemon) applyRules(ctx context.Context) error {
+// within reports whether a guest of the zone can have an address: one of the
+// zone's networks that is not the router's own.
+func (d *daemon) within(zone string, addr netip.Addr) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.released {
+	o := d.open[zone]
+	return o != nil && slices.ContainsFunc(o.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) }) &&
+		!slices.ContainsFunc(o.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr })
+}
+
+func (d *daemon) setTrouble(zone, why string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if why == "" {
+		delete(d.trouble, zone)
+		return
+	}
+	d.trouble[zone] = why
+}
+
+// applyRules makes the kernel hold what a configuration asks for, when that
+// has changed, and lets everybody with a pass through again: a set that had
+// to be made anew has lost its members. A zone whose interface has no address
+// at the moment keeps the network that it had: a network that is reloaded
+// cuts nobody.
+func (d *daemon) applyRules(ctx context.Context, cfg *config.Config) error {
+	d.applying.Lock()
+	defer d.applying.Unlock()
+	d.mu.Lock()
+	released := d.released
+	d.mu.Unlock()
+	if released {
 		return nil
 	}
 	var want firewall.Ruleset
-	for _, z := range d.cfg.Zones {
+	for _, z := range cfg.Zones {
 		rule := firewall.Zone{Name: z.Name, Interface: z.Interface, PortalPort: z.PortalPort}
 		if prefixes, err := presence.Prefixes(z.Interface); err == nil {
 			if i := slices.IndexFunc(prefixes, func(p netip.Prefix) bool { return p.Addr().Is4() && !p.Addr().IsLinkLocalUnicast() }); i >= 0 {
@@ -223,5 +327,8 @@ func (d *daemon) applyRules(ctx context.Context) error {
 		return err
 	}
 	d.rules = want
+	if d.gateway != nil { // else the daemon is starting, and resumes when it has one
+		d.resume(ctx)
+	}
 	return nil
 }

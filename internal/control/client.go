@@ -31,7 +31,7 @@ type Client struct {
 // Dial finds the daemon with that run_dir. When there is none the error wraps
 // ErrNotRunning and says what to do.
 func Dial(runDir string) (*Client, error) {
-	path := SocketPath(runDir)
+	path := socketPath(runDir)
 	c, err := net.Dial("unix", path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -78,9 +78,9 @@ func (c *Client) Consents(ctx context.Context, limit int) (List[Consent], error)
 	return ask[List[Consent]](ctx, c, http.MethodGet, "consents"+query(limit), nil)
 }
 
-// Queue asks for the events on their way.
-func (c *Client) Queue(ctx context.Context, limit int) (List[QueueItem], error) {
-	return ask[List[QueueItem]](ctx, c, http.MethodGet, "queue"+query(limit), nil)
+// Queue asks for the events that are parked or on their way.
+func (c *Client) Queue(ctx context.Context, limit int) (Queue, error) {
+	return ask[Queue](ctx, c, http.MethodGet, "queue"+query(limit), nil)
 }
 
 // VerifyLedger has every entry of the ledger checked. A ledger that does not
@@ -89,15 +89,16 @@ func (c *Client) VerifyLedger(ctx context.Context) (Ledger, error) {
 	return ask[Ledger](ctx, c, http.MethodGet, "ledger/verify", nil)
 }
 
-// Withdraw takes back a subject's purposes; none named means all.
-func (c *Client) Withdraw(ctx context.Context, subject consent.ID, purposes []consent.Purpose) error {
-	_, err := ask[Withdrawal](ctx, c, http.MethodPost, "withdraw", Withdrawal{subject, purposes})
-	return err
+// Withdraw takes back a subject's purposes; none named means all. The answer
+// says which of them stood until then.
+func (c *Client) Withdraw(ctx context.Context, subject consent.ID, purposes []consent.Purpose) (Withdrawn, error) {
+	return ask[Withdrawn](ctx, c, http.MethodPost, "withdraw", withdrawal{subject, purposes})
 }
 
-// Release asks the daemon to stop repairing the kernel's rules.
+// Release asks the daemon to leave the kernel's rules alone, until it gets
+// SIGHUP or is started again.
 func (c *Client) Release(ctx context.Context) error {
-	_, err := ask[Released](ctx, c, http.MethodPost, "release", struct{}{})
+	_, err := ask[released](ctx, c, http.MethodPost, "release", struct{}{})
 	return err
 }
 

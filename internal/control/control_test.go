@@ -28,7 +28,7 @@ import (
 // wired is a house that answers made-up lists and keeps what it was told.
 type wired struct {
 	limits    []int
-	withdrawn []Withdrawal
+	withdrawn []withdrawal
 	released  int
 	err       error
 }
@@ -43,16 +43,16 @@ func (w *wired) house() House {
 		Visits:   func(context.Context, int) (List[Visit], error) { return visits(), w.err },
 		Leads:    func(context.Context, int) (List[Lead], error) { return leads(), w.err },
 		Consents: func(context.Context, int) (List[Consent], error) { return consents(), w.err },
-		Queue:    func(context.Context, int) (List[QueueItem], error) { return List[QueueItem]{}, w.err },
+		Queue:    func(context.Context, int) (Queue, error) { return queue(), w.err },
 		VerifyLedger: func(context.Context) (Ledger, error) {
 			return Ledger{Holds: true, Entries: 3, Key: "0a1b2c3d4e5f6071"}, w.err
 		},
-		Withdraw: func(_ context.Context, s consent.ID, p []consent.Purpose) error {
+		Withdraw: func(_ context.Context, s consent.ID, p []consent.Purpose) ([]consent.Purpose, error) {
 			if s != subject {
-				return hien.ErrNoReceipt
+				return nil, hien.ErrNoReceipt
 			}
-			w.withdrawn = append(w.withdrawn, Withdrawal{s, p})
-			return w.err
+			w.withdrawn = append(w.withdrawn, withdrawal{s, p})
+			return p, w.err // all that was named stood
 		},
 		Release: func(context.Context) error { w.released++; return w.err },
 	}
@@ -111,10 +111,11 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 		{"visits", func() (any, error) { return c.Visits(ctx, 0) }, visits()},
 		{"leads", func() (any, error) { return c.Leads(ctx, 0) }, leads()},
 		{"consents", func() (any, error) { return c.Consents(ctx, 0) }, consents()},
-		{"queue", func() (any, error) { return c.Queue(ctx, 0) }, List[QueueItem]{Items: []QueueItem{}}},
+		{"queue", func() (any, error) { return c.Queue(ctx, 0) }, queue()},
 		{"ledger verify", func() (any, error) { return c.VerifyLedger(ctx) }, Ledger{Holds: true, Entries: 3, Key: "0a1b2c3d4e5f6071"}},
-		{"withdraw", func() (any, error) { return nil, c.Withdraw(ctx, subject, []consent.Purpose{consent.ContactZalo}) }, nil},
-		{"withdraw everything", func() (any, error) { return nil, c.Withdraw(ctx, subject, nil) }, nil},
+		{"withdraw", func() (any, error) { return c.Withdraw(ctx, subject, []consent.Purpose{consent.ContactZalo}) },
+			Withdrawn{subject, []consent.Purpose{consent.ContactZalo}}},
+		{"withdraw what does not stand", func() (any, error) { return c.Withdraw(ctx, subject, nil) }, Withdrawn{subject, []consent.Purpose{}}},
 		{"release", func() (any, error) { return nil, c.Release(ctx) }, nil},
 	} {
 		got, err := q.ask()
@@ -128,7 +129,7 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 	if want := []int{DefaultItems, 7}; !slices.Equal(w.limits, want) {
 		t.Errorf("limits: got %v, want %v", w.limits, want)
 	}
-	want := []Withdrawal{{subject, []consent.Purpose{consent.ContactZalo}}, {subject, nil}}
+	want := []withdrawal{{subject, []consent.Purpose{consent.ContactZalo}}, {subject, nil}}
 	if d := cmp.Diff(want, w.withdrawn); d != "" || w.released != 1 {
 		t.Errorf("withdrawn (-want +got), released %d times, want 1:\n%s", w.released, d)
 	}
@@ -148,12 +149,17 @@ func TestErrorsComeBackInWords(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	fails("nobody of that name", c.Withdraw(ctx, "00", nil), "the daemon: no such receipt")
-	fails("no subject", c.Withdraw(ctx, "", nil), "the daemon: no subject: want the one that `hien leads` shows")
-	fails("no purpose of that name", c.Withdraw(ctx, subject, []consent.Purpose{"spam"}),
+	_, err = c.Withdraw(ctx, "nobody", nil)
+	fails("nobody of that name", err, "the daemon: there is no subject \"nobody\": `hien consents` lists them")
+	_, err = c.Withdraw(ctx, "", nil)
+	fails("no subject", err, "the daemon: no subject: want one of those that `hien consents` lists")
+	_, err = c.Withdraw(ctx, subject, []consent.Purpose{"spam"})
+	fails("no purpose of that name", err,
 		`the daemon: unknown purpose "spam": want visit_frequency, contact_zalo, contact_sms, ads_audience, profile_extra or share_partner:<id>`)
 	_, err = c.Guests(ctx, -1)
-	fails("a limit that is none", err, `the daemon: limit "-1": want a number from 1 to 10000`)
+	fails("a limit that is none", err, `the daemon: limit "-1": want a number from 1 to 1000`)
+	_, err = c.Queue(ctx, MaxItems+1)
+	fails("a limit beyond the bound", err, `the daemon: limit "1001": want a number from 1 to 1000`)
 	w.err = fmt.Errorf("list leads: %w", hien.ErrStorage)
 	_, err = c.Leads(ctx, 0)
 	fails("a closed record", err, "the daemon: list leads: the record cannot be written")
@@ -162,7 +168,7 @@ func TestErrorsComeBackInWords(t *testing.T) {
 // TestMethodsAndRoutes holds the table: each path answers its own method and
 // says 405 to the other, anything else is 404.
 func TestMethodsAndRoutes(t *testing.T) {
-	h := NewServer(new(wired).house(), quiet()).Handler()
+	h := NewServer(new(wired).house(), quiet()).handler()
 	for path, own := range map[string]string{
 		"/v1/status": "GET", "/v1/guests": "GET", "/v1/visits": "GET", "/v1/leads": "GET", "/v1/consents": "GET",
 		"/v1/queue": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
@@ -187,7 +193,7 @@ func TestMethodsAndRoutes(t *testing.T) {
 
 func TestBadBodiesAreRefused(t *testing.T) {
 	w := new(wired)
-	h := NewServer(w.house(), quiet()).Handler()
+	h := NewServer(w.house(), quiet()).handler()
 	for _, body := range []string{
 		"", "x", "[]", `{"subject":"x","who":"y"}`, `{"subject":` + strings.Repeat(" ", maxBody) + `"x"}`,
 	} {
@@ -203,16 +209,16 @@ func FuzzWithdraw(f *testing.F) {
 	f.Add([]byte(`{"subject":"x","purposes":["contact_zalo"]}`))
 	f.Add([]byte(`{"subject":"x","purposes":["share_partner:\u0000"]}{`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		h := House{Withdraw: func(_ context.Context, s consent.ID, purposes []consent.Purpose) error {
+		h := House{Withdraw: func(_ context.Context, s consent.ID, purposes []consent.Purpose) ([]consent.Purpose, error) {
 			for _, p := range purposes {
 				if _, err := consent.ParsePurpose(string(p)); err != nil || s == "" {
 					t.Errorf("body %q: withdraws %q of %q", body, p, s)
 				}
 			}
-			return nil
+			return purposes, nil
 		}}
 		w := httptest.NewRecorder()
-		NewServer(h, quiet()).Handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/withdraw", strings.NewReader(string(body))))
+		NewServer(h, quiet()).handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/withdraw", strings.NewReader(string(body))))
 		if w.Code != http.StatusOK && w.Code != http.StatusBadRequest {
 			t.Errorf("body %q: got %d, want 200 or 400", body, w.Code)
 		}
@@ -225,7 +231,7 @@ func TestTooManyQuestionsAtOnce(t *testing.T) {
 		entered <- struct{}{}
 		<-release
 		return Status{}, nil
-	}}, quiet()).Handler()
+	}}, quiet()).handler()
 	ask := func() int {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/v1/status", nil))
@@ -249,7 +255,7 @@ func TestTooManyQuestionsAtOnce(t *testing.T) {
 
 func TestSocketIsForItsOwnerOnly(t *testing.T) {
 	runDir, _ := serve(t, new(wired).house())
-	info, err := os.Stat(SocketPath(runDir))
+	info, err := os.Stat(socketPath(runDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +277,7 @@ func TestASecondDaemonIsRefused(t *testing.T) {
 	runDir, stop := serve(t, new(wired).house())
 	_, err := Listen(runDir)
 	want := "another hien is running with run_dir " + runDir + ": `hien status` shows it; stop it first, or give this one another run_dir"
-	if !errors.Is(err, ErrRunning) || err.Error() != want {
+	if !errors.Is(err, errRunning) || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 	if c, err := Dial(runDir); err != nil {
@@ -300,7 +306,7 @@ func TestASecondDaemonIsRefused(t *testing.T) {
 
 func TestADeadDaemonsSocketIsReplaced(t *testing.T) {
 	runDir := shortDir(t)
-	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: SocketPath(runDir), Net: "unix"})
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketPath(runDir), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +314,7 @@ func TestADeadDaemonsSocketIsReplaced(t *testing.T) {
 	dead.Close()
 
 	_, err = Dial(runDir)
-	want := "Hiên is not running (nobody answers at " + SocketPath(runDir) + ": it was killed); start it with `hien run`"
+	want := "Hiên is not running (nobody answers at " + socketPath(runDir) + ": it was killed); start it with `hien run`"
 	if !errors.Is(err, ErrNotRunning) || err.Error() != want {
 		t.Errorf("Dial: got %v, want %s", err, want)
 	}
@@ -326,7 +332,7 @@ func TestDialWithoutADaemon(t *testing.T) {
 	runDir, stop := serve(t, new(wired).house())
 	stop()
 	_, err := Dial(runDir)
-	want := "Hiên is not running (no socket at " + SocketPath(runDir) + "); start it with `hien run`"
+	want := "Hiên is not running (no socket at " + socketPath(runDir) + "); start it with `hien run`"
 	if !errors.Is(err, ErrNotRunning) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -344,7 +350,7 @@ func TestListenWhereItCannot(t *testing.T) {
 	if _, err := Listen(deep); err == nil {
 		t.Error("a path longer than a socket's name may be: got nil, want an error")
 	}
-	if l, err := Listen(deep); err == nil || errors.Is(err, ErrRunning) {
+	if l, err := Listen(deep); err == nil || errors.Is(err, errRunning) {
 		t.Errorf("again: got %v, %v, want the same error: the lock was let go", l, err)
 	}
 }

@@ -17,11 +17,11 @@ const (
 	lockName   = "control.lock"
 )
 
-// SocketPath is where the socket of a daemon with that run_dir is.
-func SocketPath(runDir string) string { return filepath.Join(runDir, socketName) }
+// socketPath is where the socket of a daemon with that run_dir is.
+func socketPath(runDir string) string { return filepath.Join(runDir, socketName) }
 
-// ErrRunning says that another daemon serves the same run_dir.
-var ErrRunning = errors.New("another hien is running")
+// errRunning says that another daemon serves the same run_dir.
+var errRunning = errors.New("another hien is running")
 
 // A Listener is the open socket. While it is open no other process can open
 // one in the same run_dir; the kernel lets go of it when this process dies,
@@ -36,7 +36,7 @@ type Listener struct {
 
 // Listen makes run_dir where it is missing, and opens the socket in it. A
 // socket that a dead daemon left behind is replaced. When a living one has it
-// the error wraps ErrRunning.
+// the error says so.
 func Listen(runDir string) (*Listener, error) {
 	if err := os.MkdirAll(runDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make run_dir: %w", err)
@@ -45,11 +45,11 @@ func Listen(runDir string) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock of the control socket: %w", err)
 	}
-	l := &Listener{path: SocketPath(runDir), lock: lock}
+	l := &Listener{path: socketPath(runDir), lock: lock}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w with run_dir %s: `hien status` shows it; stop it first, or give this one another run_dir", ErrRunning, runDir)
+			return nil, fmt.Errorf("%w with run_dir %s: `hien status` shows it; stop it first, or give this one another run_dir", errRunning, runDir)
 		}
 		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}

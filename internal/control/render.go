@@ -13,10 +13,11 @@ import (
 // table of at most 80 columns, then what can be done next. Times are told in
 // now's location.
 
-// WriteStatus prints how the house is.
+// WriteStatus prints how the house is, after Conclude.
 func WriteStatus(w io.Writer, s Status, now time.Time) error {
 	var b strings.Builder
 	b.WriteString(paragraph("", fmt.Sprintf("Hiên %s has been running for %s at %s (%s).", s.Version, span(s.UpSeconds), s.StoreName, s.StoreID)))
+	b.WriteString(paragraph("", s.Summary))
 	rows := make([][]string, len(s.Zones))
 	for i, z := range s.Zones {
 		rows[i] = []string{z.Name, z.Interface, z.State, number(z.Guests), number(z.WithPass)}
@@ -32,12 +33,19 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 			part("portal", z.Name+" at "+strings.Join(z.Portal, ", "))
 		}
 	}
-	part("record", s.Record.State, s.Record.Journal, s.Record.Detail)
+	part("record", s.Record.State, s.Record.Journal)
 	repairs := count(s.Firewall.Repairs, "repair", "repairs")
 	if !s.Firewall.LastRepair.IsZero() {
 		repairs += ", the last at " + when(s.Firewall.LastRepair, now)
 	}
-	part("firewall", s.Firewall.Backend, repairs, s.Firewall.Broken)
+	rules := ""
+	switch {
+	case s.Firewall.Released:
+		rules = "taken out by `hien cleanup`"
+	case s.Firewall.Broken != "":
+		rules = "not as it should be"
+	}
+	part("firewall", s.Firewall.Backend, repairs, rules)
 	for _, n := range s.Sniffer {
 		part("sniffer", n.Interface+" "+n.State, count(n.Frames, "frame", "frames"), number(n.Bad)+" not understood")
 	}
@@ -46,7 +54,7 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 		if !c.LastSuccess.IsZero() {
 			last = "last delivery at " + when(c.LastSuccess, now)
 		}
-		part("courier", c.Sink+" "+c.State, count(c.Waiting, "event waits", "events wait"), number(c.Parked)+" parked", last, c.Detail)
+		part("courier", c.Sink+" "+c.State, count(c.Waiting, "event waits", "events wait"), number(c.Parked)+" parked", last)
 	}
 	clock := "in step"
 	if !s.Clock.InStep {
@@ -58,12 +66,11 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 	}
 
 	b.WriteByte('\n')
-	todo := s.todo()
-	if len(todo) == 0 {
-		todo = []string{"All is well. `hien guests` shows who is here."}
+	for _, t := range s.Todo {
+		b.WriteString(paragraph("- ", t))
 	}
-	for _, t := range todo {
-		b.WriteString(paragraph("", t))
+	if len(s.Todo) == 0 {
+		b.WriteString("`hien guests` shows who is here.\n")
 	}
 	return write(w, &b)
 }
@@ -77,32 +84,6 @@ func sentence(words []string) string {
 		}
 	}
 	return strings.Join(said, ", ")
-}
-
-// todo is what the owner should do: what the daemon says, and what follows
-// from the states.
-func (s Status) todo() []string {
-	todo := s.Todo
-	if s.Firewall.Broken != "" {
-		todo = append(todo, "The rules of the firewall do not hold. `hien run` mends them as soon as it can; if this stays, look into the log.")
-	}
-	for _, z := range s.Zones {
-		if z.State == ZoneWaiting {
-			todo = append(todo, fmt.Sprintf("Zone %s waits for interface %s. If it is not to come, correct `option interface` in the configuration.", z.Name, z.Interface))
-		}
-	}
-	if s.Record.State == RecordClosed {
-		todo = append(todo, "The record is closed, so nothing is asked; guests come in all the same. Mend what is said beside it and restart Hiên.")
-	}
-	for _, c := range s.Couriers {
-		if c.Parked > 0 {
-			todo = append(todo, fmt.Sprintf("%s for %s: `hien queue` shows why.", count(c.Parked, "event is parked", "events are parked"), c.Sink))
-		}
-		if c.State == CourierStopped {
-			todo = append(todo, fmt.Sprintf("The courier to %s has stopped. Mend what is said beside it and reload Hiên.", c.Sink))
-		}
-	}
-	return todo
 }
 
 // WriteGuests prints who is in the shop.
@@ -149,9 +130,18 @@ func since(t, now time.Time) string { return span(int64(now.Sub(t) / time.Second
 // of says that a list shows the newest only; else what was to be said of all.
 func of[T any](l List[T], all string) string {
 	if len(l.Items) < l.Total {
-		return fmt.Sprintf("; the newest %s are shown, --limit N shows more", number(len(l.Items)))
+		return "; the newest " + some(len(l.Items))
 	}
 	return all
+}
+
+// some says how many are shown, and how to see more.
+func some(shown int) string {
+	more := ""
+	if shown < MaxItems {
+		more = fmt.Sprintf(", --limit shows up to %s", number(MaxItems))
+	}
+	return count(shown, "is shown", "are shown") + more
 }
 
 // WriteVisits prints the latest visits.
@@ -214,7 +204,7 @@ func lines(purposes []consent.Purpose) string {
 func WriteConsents(w io.Writer, l List[Consent], now time.Time) error {
 	var b strings.Builder
 	if l.Total == 0 {
-		b.WriteString("Nobody has been asked and agreed yet.\n")
+		b.WriteString("Nobody has agreed to anything yet.\n")
 		return write(w, &b)
 	}
 	var rows [][]string
@@ -228,38 +218,66 @@ func WriteConsents(w io.Writer, l List[Consent], now time.Time) error {
 		}
 		rows = append(rows, []string{string(c.Subject), strings.Join(purposes, "\n"), strings.Join(answers, "\n"), when(c.Since, now), c.Language})
 	}
-	b.WriteString(paragraph("", fmt.Sprintf("%s, as they stand%s.", count(l.Total, "consent", "consents"), of(l, ""))))
+	b.WriteString(paragraph("", fmt.Sprintf("%s%s. This is what stands now.", count(l.Total, "person has answered", "people have answered"), of(l, ""))))
 	b.WriteString("\n" + table([]column{{"SUBJECT", left}, {"PURPOSE", cut}, {"", left}, {"SINCE", left}, {"IN", left}}, rows))
 	b.WriteString("\n" + paragraph("", "`hien withdraw SUBJECT` takes all of it back for a person who asks, and `hien withdraw SUBJECT PURPOSE` a part."))
 	return write(w, &b)
 }
 
-// WriteQueue prints the events on their way, and why some are parked.
-func WriteQueue(w io.Writer, l List[QueueItem], now time.Time) error {
+// WriteWithdrawn prints what a withdrawal has changed.
+func WriteWithdrawn(w io.Writer, d Withdrawn) error {
 	var b strings.Builder
-	if l.Total == 0 {
-		b.WriteString("The queue is empty: everything was delivered.\n")
+	switch words := strings.Split(lines(d.Purposes), "\n"); len(d.Purposes) {
+	case 0:
+		b.WriteString(paragraph("", "Nothing was changed: that person allows none of it. `hien consents` shows what stands."))
+	case 1:
+		b.WriteString(paragraph("", words[0]+" is taken back: nothing more is sent for it, and the CDP is told before anything else."))
+	default:
+		last := len(words) - 1
+		b.WriteString(paragraph("", strings.Join(words[:last], ", ")+" and "+words[last]+" are taken back: nothing more is sent for them, and the CDP is told before anything else."))
+	}
+	return write(w, &b)
+}
+
+// WriteQueue prints the events that have not reached the sink, and why some
+// are parked.
+func WriteQueue(w io.Writer, q Queue, now time.Time) error {
+	var b strings.Builder
+	dropped := ""
+	if q.Dropped > 0 {
+		dropped = count(q.Dropped, "event was", "events were") + " dropped unsent since the record began, too old or too many."
+	}
+	if q.Total == 0 {
+		empty := "The queue is empty: everything was delivered."
+		if dropped != "" {
+			empty = "The queue is empty. " + dropped
+		}
+		b.WriteString(paragraph("", empty))
 		return write(w, &b)
 	}
-	parked := 0
-	rows := make([][]string, len(l.Items))
-	for i, q := range l.Items {
-		purpose := string(q.Purpose)
+	parked := false
+	rows := make([][]string, len(q.Items))
+	for i, e := range q.Items {
+		purpose := string(e.Purpose)
 		if purpose == "" {
 			purpose = "-"
 		}
-		if q.State == EventParked {
-			parked++
+		if e.State == EventParked {
+			parked = true
 		}
-		rows[i] = []string{short(q.ID), q.Sink, q.Kind, purpose, when(q.At, now), q.State}
+		rows[i] = []string{short(e.ID), e.Sink, e.Kind, purpose, when(e.At, now), e.State}
 	}
-	b.WriteString(paragraph("", fmt.Sprintf("%s in the queue%s.", count(l.Total, "event is", "events are"), of(l, fmt.Sprintf("; %s parked", number(parked))))))
+	shown := ""
+	if len(q.Items) < q.Total {
+		shown = "; the first " + some(len(q.Items))
+	}
+	b.WriteString(paragraph("", fmt.Sprintf("%s, %s%s. %s", count(q.Waiting, "event waits", "events wait"), count(q.Parked, "is parked", "are parked"), shown, dropped)))
 	b.WriteString("\n" + table([]column{{"EVENT", left}, {"SINK", cut}, {"TELLS OF", left}, {"FOR", cut}, {"SINCE", left}, {"STATE", cut}}, rows))
-	if parked > 0 {
+	if parked {
 		b.WriteString("\nThe sink refused these for good, with these words:\n")
-		for _, q := range l.Items {
-			if q.State == EventParked {
-				b.WriteString(paragraph(short(q.ID)+"  ", q.Answer))
+		for _, e := range q.Items {
+			if e.State == EventParked {
+				b.WriteString(paragraph(short(e.ID)+"  ", e.Answer))
 			}
 		}
 	}

@@ -41,6 +41,12 @@ func good() Status {
 	}
 }
 
+// concluded is a status as the daemon answers it.
+func concluded(s Status) Status {
+	s.Conclude(now)
+	return s
+}
+
 func bad() Status {
 	s := good()
 	s.StoreName = decomposed
@@ -48,10 +54,24 @@ func bad() Status {
 	s.Record = Record{State: RecordClosed, Detail: "open record /srv/hien/hien.db: the database is newer (7) than this program (3); install the newer program again"}
 	s.Firewall = Firewall{Backend: "iptables (legacy)", Repairs: 1, LastRepair: ago(30 * time.Hour), Broken: "chain FORWARD: no jump"}
 	s.Sniffer[0].State = "waiting for the interface"
-	s.Couriers = []Courier{{Sink: "cdp", State: CourierStopped, Detail: "401 Unauthorized: the write key was refused", Waiting: 1204, Parked: 1}}
+	s.Couriers = []Courier{{Sink: "cdp", State: CourierStopped, Detail: "401 Unauthorized: the write key was refused.", Since: ago(15 * time.Hour), Waiting: 1204, Parked: 1}}
 	s.Clock.InStep = false
 	s.Memory = 0
-	s.Todo = []string{"The flash is nearly full."}
+	return s
+}
+
+// down is a status while the CDP is not there.
+func down() Status {
+	s := good()
+	s.Couriers[0] = Courier{Sink: "cdp", State: CourierRetrying, Waiting: 3, Since: ago(28 * time.Minute), LastSuccess: ago(time.Hour),
+		Detail: "the sink does not take events now: dial tcp 192.0.2.9:443: connect: connection refused"}
+	return s
+}
+
+// cleaned is a status after hien cleanup.
+func cleaned() Status {
+	s := good()
+	s.Firewall.Released, s.Firewall.Broken = true, "hien cleanup took the rules out"
 	return s
 }
 
@@ -88,12 +108,19 @@ func consents() List[Consent] {
 	}}
 }
 
-func queue() List[QueueItem] {
-	return List[QueueItem]{Total: 2, Items: []QueueItem{
+func queue() Queue {
+	return Queue{Waiting: 1, Parked: 1, List: List[QueueItem]{Total: 2, Items: []QueueItem{
 		{ID: subject, Sink: "cdp", Kind: "lead", Purpose: "contact_zalo", At: ago(time.Hour), State: EventParked,
 			Answer: "400 Bad Request: {\"error\":\"timestamp is in the future\x1b[31m\",\"where\":\"batch[17].timestamp\",\"see\":\"https://cdp.example/docs/errors#timestamp-is-in-the-future-by-more-than-five-minutes\"}"},
 		{ID: "00112233445566778899aabbccddeeff", Sink: "cdp", Kind: "withdrawal", At: now, State: EventWaiting},
-	}}
+	}}}
+}
+
+// longQueue has more than is shown, and has dropped some.
+func longQueue() Queue {
+	q := queue()
+	q.Items, q.Total, q.Waiting, q.Parked, q.Dropped = q.Items[:1], 1240, 1203, 37, 12
+	return q
 }
 
 func TestRender(t *testing.T) {
@@ -101,8 +128,10 @@ func TestRender(t *testing.T) {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"status-good", func(w io.Writer) error { return WriteStatus(w, good(), now) }},
-		{"status-bad", func(w io.Writer) error { return WriteStatus(w, bad(), now) }},
+		{"status-good", func(w io.Writer) error { return WriteStatus(w, concluded(good()), now) }},
+		{"status-bad", func(w io.Writer) error { return WriteStatus(w, concluded(bad()), now) }},
+		{"status-down", func(w io.Writer) error { return WriteStatus(w, concluded(down()), now) }},
+		{"status-cleaned", func(w io.Writer) error { return WriteStatus(w, concluded(cleaned()), now) }},
 		{"guests", func(w io.Writer) error { return WriteGuests(w, guests(), now) }},
 		{"guests-none", func(w io.Writer) error { return WriteGuests(w, List[Guest]{}, now) }},
 		{"visits", func(w io.Writer) error { return WriteVisits(w, visits(), now) }},
@@ -112,7 +141,16 @@ func TestRender(t *testing.T) {
 		{"consents", func(w io.Writer) error { return WriteConsents(w, consents(), now) }},
 		{"consents-none", func(w io.Writer) error { return WriteConsents(w, List[Consent]{}, now) }},
 		{"queue", func(w io.Writer) error { return WriteQueue(w, queue(), now) }},
-		{"queue-none", func(w io.Writer) error { return WriteQueue(w, List[QueueItem]{}, now) }},
+		{"queue-none", func(w io.Writer) error { return WriteQueue(w, Queue{}, now) }},
+		{"queue-long", func(w io.Writer) error { return WriteQueue(w, longQueue(), now) }},
+		{"queue-dropped", func(w io.Writer) error { return WriteQueue(w, Queue{Dropped: 1}, now) }},
+		{"withdrawn", func(w io.Writer) error {
+			return WriteWithdrawn(w, Withdrawn{subject, []consent.Purpose{"contact_zalo"}})
+		}},
+		{"withdrawn-more", func(w io.Writer) error {
+			return WriteWithdrawn(w, Withdrawn{subject, []consent.Purpose{"contact_sms", "contact_zalo", "visit_frequency"}})
+		}},
+		{"withdrawn-nothing", func(w io.Writer) error { return WriteWithdrawn(w, Withdrawn{Subject: subject}) }},
 		{"ledger", func(w io.Writer) error {
 			return WriteLedger(w, Ledger{Holds: true, Entries: 1204, Key: "0a1b2c3d4e5f6071", Head: strings.Repeat("ab", 32)})
 		}},

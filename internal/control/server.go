@@ -28,22 +28,25 @@ type House struct {
 	Visits       func(ctx context.Context, limit int) (List[Visit], error)
 	Leads        func(ctx context.Context, limit int) (List[Lead], error)
 	Consents     func(ctx context.Context, limit int) (List[Consent], error)
-	Queue        func(ctx context.Context, limit int) (List[QueueItem], error)
+	Queue        func(ctx context.Context, limit int) (Queue, error)
 	VerifyLedger func(context.Context) (Ledger, error)
 
-	// Withdraw takes back a subject's purposes; none named means all.
-	// Nobody of that name is hien.ErrNoReceipt.
-	Withdraw func(ctx context.Context, subject consent.ID, purposes []consent.Purpose) error
+	// Withdraw takes back a subject's purposes; none named means all. It
+	// answers those that stood until then; none means that nothing was
+	// changed. Nobody of that name is hien.ErrNoReceipt.
+	Withdraw func(ctx context.Context, subject consent.ID, purposes []consent.Purpose) ([]consent.Purpose, error)
 
-	// Release ends the repairing of the kernel's rules until the daemon is
-	// started again, so that `hien cleanup` can take them out.
+	// Release ends the repairing of the kernel's rules, so that `hien
+	// cleanup` can take them out. It holds until the daemon gets SIGHUP or
+	// is started again: either shuts the door.
 	Release func(context.Context) error
 }
 
-// How many items a list has.
+// How many items a list has at most: unless another limit is asked for, and
+// whatever limit is asked for.
 const (
 	DefaultItems = 100
-	MaxItems     = 10000
+	MaxItems     = 1000
 )
 
 // The limits of the server. Who may open the socket may do anything anyway:
@@ -74,7 +77,7 @@ func NewServer(h House, log *slog.Logger) *Server {
 // has ended and l is closed when it returns.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           s.handler(),
 		ReadHeaderTimeout: readTime, ReadTimeout: readTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -98,9 +101,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return <-stopped
 }
 
-// Handler is the table of routes, for Serve and for tests. The methods are
+// handler is the table of routes, for Serve and for tests. The methods are
 // declared on the one router: a wrong one is answered 405.
-func (s *Server) Handler() http.Handler {
+func (s *Server) handler() http.Handler {
 	r := mux.NewRouter()
 	get := func(path string, h func(*http.Request) (any, error)) {
 		r.Handle(path, s.answer(h)).Methods(http.MethodGet)
@@ -121,51 +124,61 @@ func (s *Server) Handler() http.Handler {
 	return r
 }
 
-// list answers the newest of a kind; ?limit= says how many.
-func list[T any](of func(context.Context, int) (List[T], error)) func(*http.Request) (any, error) {
+// list answers what there is of a kind; ?limit= says how much.
+func list[L any](of func(context.Context, int) (L, error)) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		limit := DefaultItems
 		if text := r.URL.Query().Get("limit"); text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 1 || n > MaxItems {
-				return nil, badRequest(fmt.Sprintf("limit %q: want a number from 1 to %d", text, MaxItems))
+				return nil, badRequest("limit %.20q: want a number from 1 to %d", text, MaxItems)
 			}
 			limit = n
 		}
-		l, err := of(r.Context(), limit)
-		if l.Items == nil {
-			l.Items = []T{} // for machines an empty list is a list
-		}
-		return l, err
+		return of(r.Context(), limit)
 	}
 }
 
 func (s *Server) withdraw(r *http.Request) (any, error) {
-	var w Withdrawal
+	var w withdrawal
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&w); err != nil {
-		return nil, badRequest("the request is no withdrawal: " + err.Error())
+		return nil, badRequest("the request is no withdrawal: %v", err)
 	}
 	if w.Subject == "" {
-		return nil, badRequest("no subject: want the one that `hien leads` shows")
+		return nil, badRequest("no subject: want one of those that `hien consents` lists")
 	}
 	for _, p := range w.Purposes {
 		if _, err := consent.ParsePurpose(string(p)); err != nil {
-			return nil, badRequest(err.Error())
+			return nil, badRequest("%v", err)
 		}
 	}
-	return w, s.house.Withdraw(r.Context(), w.Subject, w.Purposes)
+	back, err := s.house.Withdraw(r.Context(), w.Subject, w.Purposes)
+	if errors.Is(err, hien.ErrNoReceipt) {
+		return nil, refusal{http.StatusNotFound, fmt.Sprintf("there is no subject %.40q: `hien consents` lists them", w.Subject)}
+	}
+	if back == nil {
+		back = []consent.Purpose{}
+	}
+	return Withdrawn{w.Subject, back}, err
 }
 
 func (s *Server) release(r *http.Request) (any, error) {
-	return Released{true}, s.house.Release(r.Context())
+	return released{true}, s.house.Release(r.Context())
 }
 
-// badRequest is the fault of the one who asks.
-type badRequest string
+// A refusal is an answer to a question that cannot be answered as it is.
+type refusal struct {
+	status int // of HTTP
+	text   string
+}
 
-func (b badRequest) Error() string { return string(b) }
+func (r refusal) Error() string { return r.text }
+
+func badRequest(format string, args ...any) error {
+	return refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
 
 // problem is an error on the wire.
 type problem struct {
@@ -197,12 +210,10 @@ func (s *Server) answer(h func(*http.Request) (any, error)) http.Handler {
 }
 
 func statusOf(err error) int {
-	var bad badRequest
+	var refused refusal
 	switch {
-	case errors.As(err, &bad):
-		return http.StatusBadRequest
-	case errors.Is(err, hien.ErrNoReceipt):
-		return http.StatusNotFound
+	case errors.As(err, &refused):
+		return refused.status
 	case errors.Is(err, hien.ErrStorage):
 		return http.StatusServiceUnavailable
 	}

@@ -24,7 +24,8 @@ type Status struct {
 	Sniffer   []Sniffer `json:"sniffer"`  // one for each zone's interface
 	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
 	Clock     Clock     `json:"clock"`
-	Todo      []string  `json:"todo,omitempty"`   // what the owner should do, a sentence each, the most urgent first
+	Summary   string    `json:"summary"`          // all of this in one sentence: that all is well, or the most urgent trouble
+	Todo      []string  `json:"todo,omitempty"`   // what the owner should do about it, then the other troubles; the most urgent first
 	Memory    int64     `json:"memory,omitempty"` // bytes resident; 0 when not known
 }
 
@@ -48,12 +49,14 @@ type Zone struct {
 const (
 	RecordOpen   = "open"
 	RecordClosed = "closed" // nothing is asked; guests come in all the same
+	// RecordUnreadable is a record that was opened and now fails.
+	RecordUnreadable = "not readable"
 )
 
 // Record is the state of the record.
 type Record struct {
-	State   string `json:"state"`             // RecordOpen or RecordClosed
-	Detail  string `json:"detail,omitempty"`  // why it is closed
+	State   string `json:"state"`             // RecordOpen, RecordClosed or RecordUnreadable
+	Detail  string `json:"detail,omitempty"`  // why it is not open
 	Journal string `json:"journal,omitempty"` // how it is written: "wal" or "truncate"
 }
 
@@ -62,7 +65,8 @@ type Firewall struct {
 	Backend    string    `json:"backend"` // "iptables" or "nftables", with its variant
 	Repairs    uint64    `json:"repairs"` // how often another program's change was mended
 	LastRepair time.Time `json:"last_repair,omitzero"`
-	Broken     string    `json:"broken,omitempty"` // why the rules do not hold now
+	Released   bool      `json:"released,omitempty"` // hien cleanup took the rules out, until SIGHUP or a restart
+	Broken     string    `json:"broken,omitempty"`   // why the rules do not hold now
 }
 
 // Sniffer is the state of one interface's listener. Without it visits are
@@ -87,6 +91,7 @@ type Courier struct {
 	Sink        string    `json:"sink"`
 	State       string    `json:"state"`
 	Detail      string    `json:"detail,omitempty"` // why it retries or has stopped
+	Since       time.Time `json:"since,omitzero"`   // when that began
 	Waiting     int       `json:"waiting"`          // events in the queue
 	Parked      int       `json:"parked"`           // events that the sink refused for good
 	LastSuccess time.Time `json:"last_success,omitzero"`
@@ -166,19 +171,36 @@ type Ledger struct {
 	Broken  string `json:"broken,omitempty"` // where and why it does not hold
 }
 
-// List is the newest of a kind, and how many there are in all.
+// List is the newest of a kind, and how many there are in all. Items is never
+// nil: for machines an empty list is a list.
 type List[T any] struct {
 	Items []T `json:"items"`
 	Total int `json:"total"`
 }
 
-// Released is the answer to a request to let go of the kernel.
-type Released struct {
-	Released bool `json:"released"`
+// Queue is what has not reached the sink: first what is parked, the newest
+// first; then what waits, in the order in which it goes.
+type Queue struct {
+	List[QueueItem]
+	Waiting int `json:"waiting"`
+	Parked  int `json:"parked"`
+	Dropped int `json:"dropped"` // ever, unsent, because they were too old or too many
 }
 
-// Withdrawal is what a person takes back. No purposes mean all of them.
-type Withdrawal struct {
+// Withdrawn is what a person's withdrawal has taken back: purposes that stood
+// until then. None means that nothing was changed.
+type Withdrawn struct {
+	Subject  consent.ID        `json:"subject"`
+	Purposes []consent.Purpose `json:"purposes"`
+}
+
+// withdrawal asks to take a subject's purposes back; none named means all.
+type withdrawal struct {
 	Subject  consent.ID        `json:"subject"`
 	Purposes []consent.Purpose `json:"purposes,omitempty"`
+}
+
+// released is the answer to a request to let go of the kernel.
+type released struct {
+	Released bool `json:"released"`
 }

@@ -17,6 +17,7 @@ const (
 	SourceDHCP      = "dhcp"
 	SourceARP       = "arp"
 	SourceND        = "nd"
+	SourceTCP       = "tcp"
 	SourceNeighbour = "neighbour"
 )
 
@@ -96,6 +97,12 @@ func (d *Decoder) Decode(frame []byte) (s hien.Sighting, ok bool) {
 	case layers.LayerTypeICMPv6RouterSolicitation, layers.LayerTypeICMPv6NeighborSolicitation, layers.LayerTypeICMPv6NeighborAdvertisement:
 		s.Source = SourceND
 		s.Addr, ok = d.fromND()
+	case layers.LayerTypeIPv6:
+		s.Source = SourceTCP
+		if d.ip6.NextHeader == layers.IPProtocolTCP {
+			s.Addr, ok = address(d.ip6.SrcIP)
+			ok = ok && s.Addr.IsValid()
+		}
 	}
 	if !ok || s.Guest.MAC == d.own {
 		return hien.Sighting{}, false

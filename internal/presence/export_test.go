@@ -12,6 +12,9 @@ import (
 // Filter is the program that the kernel runs on each frame.
 var Filter = filter
 
+// FilterSYN is the program with first packets.
+var FilterSYN = filterSYN()
+
 // Search is MAC as it is on a kernel before 5.0.
 func (n *Neighbours) Search(addr netip.Addr) (hien.MAC, error) {
 	neigh, err := n.search(addr)

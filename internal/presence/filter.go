@@ -22,8 +22,12 @@ const (
 	offIP6Next    = offNet + 6
 	offICMP6Type  = offNet + 40
 	protoUDP      = 17
+	protoTCP      = 6
 	protoICMP6    = 58
-	portDHCP      = 67 // the server's
+	offIP6TCPFlag = offNet + 40 + 13
+	tcpSYN        = 0x02 // RFC 9293 §3.1
+	tcpSYNACK     = 0x12 // the bits of both
+	portDHCP      = 67   // the server's
 	typeRS        = 133
 	typeNS        = 135
 	typeNA        = 136
@@ -67,4 +71,21 @@ var filter = []bpf.Instruction{
 	22: bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: portDHCP, SkipTrue: 1},
 	23: bpf.RetConstant{Val: dhcpSnap},
 	24: bpf.RetConstant{Val: 0},
+}
+
+// filterSYN lets through what filter does and, of IPv6, the first packet of
+// each TCP connection as well. It makes a copy in which the answer "no" of
+// instruction 6 goes on behind the end.
+func filterSYN() []bpf.Instruction {
+	end := uint32(len(filter))
+	program := append([]bpf.Instruction{}, filter...)
+	program[6] = bpf.Jump{Skip: end - 7}
+	return append(program,
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoTCP, SkipTrue: 4},
+		bpf.LoadAbsolute{Off: offIP6TCPFlag, Size: 1},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: tcpSYNACK},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: tcpSYN, SkipTrue: 1},
+		bpf.RetConstant{Val: shortSnap},
+		bpf.RetConstant{Val: 0},
+	)
 }

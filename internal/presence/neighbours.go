@@ -78,6 +78,26 @@ func (n *Neighbours) MAC(addr netip.Addr) (hien.MAC, error) {
 	return mac, nil
 }
 
+// Ask makes the kernel ask on the interface who has an address, as it does
+// before it sends something there (NTF_USE). The answer comes by Watch. It is
+// how an address that a frame only claims is made sure of.
+func (n *Neighbours) Ask(addr netip.Addr) error {
+	addr = addr.WithZone("").Unmap()
+	if !usable(addr) {
+		return nil
+	}
+	err := n.onInterface(func(index int) error {
+		_, err := n.execute(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_ACK, 0,
+			&netlink.Ndmsg{Family: family(addr), Index: uint32(index), Flags: unix.NTF_USE},
+			nl.NewRtAttr(netlink.NDA_DST, addr.AsSlice()))
+		return err
+	})
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("look for a neighbour on %s: %w", n.name, err)
+	}
+	return nil
+}
+
 // get asks for one entry (RTM_GETNEIGH without NLM_F_DUMP, Linux 5.0).
 func (n *Neighbours) get(addr netip.Addr) (netlink.Neigh, error) {
 	var neigh *netlink.Neigh

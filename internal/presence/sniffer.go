@@ -24,8 +24,11 @@ type Sniffer struct {
 
 // Listen opens a packet socket on the zone's interface, which must exist and
 // be up, with the filter in force: what comes from now on is there for Run.
-// saw is called by Run for each sighting. It needs CAP_NET_RAW.
-func Listen(zone, name string, saw func(hien.Sighting)) (*Sniffer, error) {
+// saw is called by Run for each sighting. With firstPackets the first packet
+// of each IPv6 connection is a sighting too: a phone that has asked nobody for
+// its neighbours shows its IPv6 addresses in nothing else. It needs
+// CAP_NET_RAW.
+func Listen(zone, name string, firstPackets bool, saw func(hien.Sighting)) (*Sniffer, error) {
 	link, err := net.InterfaceByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", name, err)
@@ -39,7 +42,11 @@ func Listen(zone, name string, saw func(hien.Sighting)) (*Sniffer, error) {
 		return nil, fmt.Errorf("listen on %s: %w", name, err)
 	}
 	s := &Sniffer{handle: handle, index: link.Index, decoder: NewDecoder(zone, own), saw: saw}
-	if err := s.setFilter(); err != nil {
+	wanted := filter
+	if firstPackets {
+		wanted = filterSYN()
+	}
+	if err := s.setFilter(wanted); err != nil {
 		handle.Close()
 		return nil, fmt.Errorf("listen on %s: %w", name, err)
 	}
@@ -49,7 +56,7 @@ func Listen(zone, name string, saw func(hien.Sighting)) (*Sniffer, error) {
 // setFilter shuts the socket, empties it and opens it for what is wanted.
 // Between its making and its binding a packet socket hears every interface,
 // and until its filter is set every kind of frame.
-func (s *Sniffer) setFilter() error {
+func (s *Sniffer) setFilter(wanted []bpf.Instruction) error {
 	if err := s.handle.SetCaptureLength(dhcpSnap); err != nil {
 		return err
 	}
@@ -65,7 +72,7 @@ func (s *Sniffer) setFilter() error {
 			return err
 		}
 	}
-	return attach(s.handle, filter)
+	return attach(s.handle, wanted)
 }
 
 func attach(handle *pcapgo.EthernetHandle, program []bpf.Instruction) error {

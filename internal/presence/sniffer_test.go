@@ -20,7 +20,7 @@ func sniff(t *testing.T, w *world.World) (*presence.Sniffer, seen, <-chan error)
 	saw := make(seen, 4096)
 	var s *presence.Sniffer
 	do(t, w.Router.Node, func() (err error) {
-		s, err = presence.Listen("guest", world.GuestBridge, saw.saw)
+		s, err = presence.Listen("guest", world.GuestBridge, false, saw.saw)
 		return err
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -147,7 +147,7 @@ func TestALostInterfaceIsToldAndCanBeListenedToAgain(t *testing.T) {
 			}
 			var s *presence.Sniffer
 			do(t, w.Router.Node, func() (err error) {
-				s, err = presence.Listen("guest", world.GuestBridge, func(hien.Sighting) {})
+				s, err = presence.Listen("guest", world.GuestBridge, false, func(hien.Sighting) {})
 				return err
 			})
 			done := make(chan error, 1)
@@ -170,7 +170,7 @@ func TestALostInterfaceIsToldAndCanBeListenedToAgain(t *testing.T) {
 
 func TestListeningOnAnInterfaceThatIsNotThere(t *testing.T) {
 	world.Need(t)
-	if _, err := presence.Listen("guest", "br-none", func(hien.Sighting) {}); err == nil {
+	if _, err := presence.Listen("guest", "br-none", false, func(hien.Sighting) {}); err == nil {
 		t.Error("want an error")
 	}
 }

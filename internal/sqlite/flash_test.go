@@ -39,6 +39,7 @@ func TestWithNothingToWriteNothingIsWritten(t *testing.T) {
 			s := begin(t, with(j))
 			a := application{id: "c1", person: 1, device: 1, agreed: all, at: at(0)}
 			optIn(t, s, a)
+			subject := subjectOf(t, s, 1)
 			for name, deed := range map[string]func() error{
 				"looking up a member":    func() error { _, err := s.Member(t.Context(), mark(1)); return err },
 				"looking up a stranger":  func() error { _, err := s.Member(t.Context(), mark(2)); return err },
@@ -49,7 +50,9 @@ func TestWithNothingToWriteNothingIsWritten(t *testing.T) {
 				"building a batch":       func() error { _, err := s.Batch(t.Context(), 100, at(60)); return err },
 				"delivering nothing":     func() error { return s.Delivered(t.Context(), nil) },
 				"delivering what is not": func() error { return s.Delivered(t.Context(), []consent.ID{"none"}) },
-				"counting the queue":     func() error { _, err := s.Waiting(t.Context()); return err },
+				"counting":               func() error { _, err := s.Counts(t.Context()); return err },
+				"showing the queue":      func() error { _, err := s.Queue(t.Context(), 10); return err },
+				"what stands":            func() error { _, err := s.Standing(t.Context(), subject); return err },
 				"listing leads":          func() error { _, err := s.Leads(t.Context(), 10); return err },
 				"verifying the ledger":   func() error { _, err := s.Verify(t.Context(), signer.Public()); return err },
 			} {

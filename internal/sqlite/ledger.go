@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -159,35 +158,6 @@ func (l *Ledger) Verify(ctx context.Context, pub ed25519.PublicKey) (consent.Hea
 		return consent.Head{}, fmt.Errorf("%w: %d entries stand behind the last that was written", consent.ErrBroken, beyond)
 	}
 	return end, nil
-}
-
-// NoticeText is the exact wording with that hash (R-CON-6). A hash that is
-// not known is an error that wraps sql.ErrNoRows.
-func (l *Ledger) NoticeText(ctx context.Context, hash consent.Hash) (string, error) {
-	var text string
-	err := l.db.QueryRowContext(ctx, "SELECT text FROM notices WHERE hash = ?", hash[:]).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("notice %s: %w", hash, err)
-	}
-	return text, fault(l.path, "read notice", err)
-}
-
-// Commitments are what stands beside an entry of the ledger by name; none
-// where there never were any, or after an erasure.
-func (l *Ledger) Commitments(ctx context.Context, seq uint64) (map[string]consent.Commitment, error) {
-	var text []byte
-	err := l.db.QueryRowContext(ctx, "SELECT named FROM commitments WHERE seq = ?", seq).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fault(l.path, "read commitments", err)
-	}
-	var named map[string]consent.Commitment
-	if err := json.Unmarshal(text, &named); err != nil {
-		return nil, fmt.Errorf("read commitments of entry %d: %w", seq, err)
-	}
-	return named, nil
 }
 
 // appendEntry chains the statement to the ledger's end.

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"crypto/ed25519"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -117,12 +116,6 @@ func TestALedgerIsReadWithoutADaemon(t *testing.T) {
 				t.Fatal(err)
 			}
 			want(t, "entries", end.Seq, 1)
-			if _, err := l.NoticeText(t.Context(), asking(visits, zalo, sms).Hash()); err != nil {
-				t.Error(err)
-			}
-			if _, err := l.NoticeText(t.Context(), consent.Hash{}); !errors.Is(err, sql.ErrNoRows) {
-				t.Errorf("an unknown notice: got %v, want sql.ErrNoRows", err)
-			}
 			if _, err := l.db.Exec("DELETE FROM commitments"); err == nil {
 				t.Error("a reader could write")
 			}

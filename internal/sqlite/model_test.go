@@ -241,8 +241,8 @@ func (m *model) Check(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.compare(b, m.expected())
-	if n, err := m.store.Waiting(m.ctx); err != nil || n != len(m.queue) {
-		t.Fatalf("waiting: got %d, %v, want %d", n, err, len(m.queue))
+	if c, err := m.store.Counts(m.ctx); err != nil || c.Waiting != len(m.queue) || int(m.store.waiting.Load()) != c.Waiting {
+		t.Fatalf("waiting: got %d, %v, and %d that the limit counts; want %d", c.Waiting, err, m.store.waiting.Load(), len(m.queue))
 	}
 	end, err := m.store.Verify(m.ctx, signer.Public())
 	if err != nil || end.Seq != uint64(m.entries) {

@@ -23,8 +23,8 @@ type member struct {
 // Member finds the person behind a member mark.
 func (s *Store) Member(ctx context.Context, mark hien.Mark) (hien.Member, error) {
 	var m member
-	err := s.write(ctx, "look up member", func(t *tx) (err error) {
-		m, err = t.memberByMark(ctx, mark)
+	err := s.read(ctx, "look up member", func(r reader) (err error) {
+		m, err = r.memberByMark(ctx, mark)
 		return err
 	})
 	return m.Member, err
@@ -33,47 +33,47 @@ func (s *Store) Member(ctx context.Context, mark hien.Mark) (hien.Member, error)
 // Receipt finds what a receipt proves: the consent as it was given, and as it
 // stands.
 func (s *Store) Receipt(ctx context.Context, secret consent.Hash) (hien.Receipt, error) {
-	var r hien.Receipt
-	err := s.write(ctx, "look up receipt", func(t *tx) error {
-		row, given, err := t.givenUnder(ctx, secret)
+	var found hien.Receipt
+	err := s.read(ctx, "look up receipt", func(r reader) error {
+		row, given, err := r.givenUnder(ctx, secret)
 		if err != nil {
 			return noReceipt(err)
 		}
-		r.Given = given
-		if r.Standing, err = t.standing(ctx, row); err != nil {
+		found.Given = given
+		if found.Standing, err = r.standing(ctx, row); err != nil {
 			return err
 		}
 		notice := given.Notice()
-		return t.QueryRowContext(ctx, "SELECT text FROM notices WHERE hash = ?", notice[:]).Scan(&r.Notice)
+		return r.QueryRowContext(ctx, "SELECT text FROM notices WHERE hash = ?", notice[:]).Scan(&found.Notice)
 	})
-	return r, err
+	return found, err
 }
 
 // memberByMark is nobody when the mark is nobody's.
-func (t *tx) memberByMark(ctx context.Context, mark hien.Mark) (member, error) {
-	row, err := t.person(ctx, "SELECT person FROM marks WHERE mark = ?", mark)
+func (r reader) memberByMark(ctx context.Context, mark hien.Mark) (member, error) {
+	row, err := r.person(ctx, "SELECT person FROM marks WHERE mark = ?", mark)
 	if err != nil || row == 0 {
 		return member{}, err
 	}
-	return t.member(ctx, row)
+	return r.member(ctx, row)
 }
 
 // memberByKey names a new person when nobody has the lead key; row is 0 then.
-func (t *tx) memberByKey(ctx context.Context, key hien.LeadKey) (member, error) {
-	row, err := t.person(ctx, "SELECT person FROM people WHERE lead_key = ?", key)
+func (r reader) memberByKey(ctx context.Context, key hien.LeadKey) (member, error) {
+	row, err := r.person(ctx, "SELECT person FROM people WHERE lead_key = ?", key)
 	if err != nil {
 		return member{}, err
 	}
 	if row != 0 {
-		return t.member(ctx, row)
+		return r.member(ctx, row)
 	}
 	unanswered := consent.FromRecord("", consent.NewID(), consent.Hash{}, "", hien.Moment{}, nil)
 	return member{Member: hien.Member{Consent: unanswered, Key: key}}, nil
 }
 
 // person answers the one person of a query, 0 for none.
-func (t *tx) person(ctx context.Context, query string, arg any) (row person, err error) {
-	err = t.QueryRowContext(ctx, query, arg).Scan(&row)
+func (r reader) person(ctx context.Context, query string, arg any) (row person, err error) {
+	err = r.QueryRowContext(ctx, query, arg).Scan(&row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -82,18 +82,18 @@ func (t *tx) person(ctx context.Context, query string, arg any) (row person, err
 
 // member is all that is known of a person. One whose lead is gone has
 // answers, all refused, and no key.
-func (t *tx) member(ctx context.Context, row person) (member, error) {
+func (r reader) member(ctx context.Context, row person) (member, error) {
 	m := member{row: row}
 	var err error
-	if m.Consent, err = t.standing(ctx, row); err != nil {
+	if m.Consent, err = r.standing(ctx, row); err != nil {
 		return member{}, err
 	}
-	if err := t.QueryRowContext(ctx, "SELECT coalesce(lead_key, ''), coalesce(sealed, '') FROM people WHERE person = ?", row).
+	if err := r.QueryRowContext(ctx, "SELECT coalesce(lead_key, ''), coalesce(sealed, '') FROM people WHERE person = ?", row).
 		Scan(&m.Key, &m.Sealed); err != nil {
 		return member{}, err
 	}
 	var start stamp
-	err = t.QueryRowContext(ctx, `SELECT number, start_wall, start_boot, start_up, start_in_step
+	err = r.QueryRowContext(ctx, `SELECT number, start_wall, start_boot, start_up, start_in_step
 		FROM visits WHERE person = ? ORDER BY number DESC LIMIT 1`, row).
 		Scan(&m.Visits, &start.wall, &start.boot, &start.up, &start.inStep)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -105,8 +105,8 @@ func (t *tx) member(ctx context.Context, row person) (member, error) {
 
 // standing is the consent as it stands: each purpose as it was last
 // answered, under the name of the latest consent.
-func (t *tx) standing(ctx context.Context, row person) (consent.Consent, error) {
-	rows, err := t.QueryContext(ctx, `SELECT p.subject, s.purpose, s.agreed, c.id, c.notice, c.language, c.wall, c.boot, c.up, c.in_step
+func (r reader) standing(ctx context.Context, row person) (consent.Consent, error) {
+	rows, err := r.QueryContext(ctx, `SELECT p.subject, s.purpose, s.agreed, c.id, c.notice, c.language, c.wall, c.boot, c.up, c.in_step
 		FROM people AS p JOIN standing AS s USING (person) JOIN consents AS c ON c.seq = s.consent
 		WHERE p.person = ? ORDER BY c.seq`, row)
 	if err != nil {
@@ -128,11 +128,11 @@ func (t *tx) standing(ctx context.Context, row person) (consent.Consent, error) 
 
 // givenUnder is the consent whose receipt has that hash; sql.ErrNoRows if
 // there is none.
-func (t *tx) givenUnder(ctx context.Context, receipt consent.Hash) (person, consent.Consent, error) {
+func (r reader) givenUnder(ctx context.Context, receipt consent.Hash) (person, consent.Consent, error) {
 	var row person
 	var c consentRow
 	var text []byte
-	err := t.QueryRowContext(ctx, `SELECT person, p.subject, id, notice, language, wall, boot, up, in_step, answers
+	err := r.QueryRowContext(ctx, `SELECT person, p.subject, id, notice, language, wall, boot, up, in_step, answers
 		FROM consents JOIN people AS p USING (person) WHERE receipt = ?`, receipt[:]).
 		Scan(&row, &c.subject, &c.id, &c.notice, &c.language, &c.at.wall, &c.at.boot, &c.at.up, &c.at.inStep, &text)
 	if err != nil {

@@ -307,13 +307,3 @@ func (t *tx) park(ctx context.Context, places places, answers map[consent.ID]str
 	}
 	return t.dropParked(ctx, "seq <= (SELECT max(seq) FROM parked) - ?", MaxParked)
 }
-
-// Waiting is how many events wait. It costs nothing.
-func (s *Store) Waiting(ctx context.Context) (int, error) {
-	if s.stale.Load() {
-		if err := s.write(ctx, "count the queue", func(*tx) error { return nil }); err != nil {
-			return 0, err
-		}
-	}
-	return int(s.waiting.Load()), nil
-}

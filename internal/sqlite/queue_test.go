@@ -19,11 +19,12 @@ func ids(events []hien.Event) (list []consent.ID) {
 
 func waiting(t testing.TB, s *Store) int {
 	t.Helper()
-	n, err := s.Waiting(t.Context())
+	c, err := s.Counts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	want(t, "events that the limit counts", int(s.waiting.Load()), c.Waiting)
+	return c.Waiting
 }
 
 func TestABatchIsOldestFirstAndWithdrawalsBeforeEverything(t *testing.T) {
@@ -139,9 +140,10 @@ func TestAParkedEventStandsAsideWithItsAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, "parked", q.Parked, 1)
-	want(t, "answer", q.Newest[0].Answer, answers[b[0].ID()][:maxAnswer])
-	want(t, "parked at", q.Newest[0].ParkedAt.Time, at(3).Wall)
+	want(t, "rows", len(q), 2)
+	want(t, "parked", q[0].Parked, true)
+	want(t, "answer", q[0].Answer, answers[b[0].ID()][:maxAnswer])
+	want(t, "parked at", number(t, s, "SELECT parked_wall = ? FROM parked", at(3).Wall.UnixNano()), 1)
 	if err := takeBack(t.Context(), s, hien.Who{Receipt: receipt("c1")}, at(5)); err != nil {
 		t.Fatal(err)
 	}

@@ -132,10 +132,26 @@ func checkFile(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
+// A reader asks what the record holds, in a transaction or without one.
+type reader struct{ querier }
+
+// read lets do look at the record as it stands: while it does, it has the one
+// connection, so nobody changes anything. There is no transaction, which
+// would take the lock of a writer. Errors are those of write.
+func (s *Store) read(ctx context.Context, deed string, do func(reader) error) error {
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return fault(s.path, deed, err)
+	}
+	defer c.Close()
+	return fault(s.path, deed, do(reader{c}))
+}
+
 // A tx is one transaction, and what it changes of the store's counts when it
 // is committed.
 type tx struct {
 	*sql.Tx
+	reader
 	waiting int64 // events that came into the queue, less those that left
 }
 
@@ -148,7 +164,7 @@ func (s *Store) write(ctx context.Context, deed string, do func(*tx) error) erro
 	if err != nil {
 		return fault(s.path, deed, err)
 	}
-	t := &tx{Tx: inner}
+	t := &tx{Tx: inner, reader: reader{inner}}
 	defer inner.Rollback() // after a commit it does nothing
 	if s.stale.Load() {
 		if err := s.count(ctx, t); err != nil {

@@ -14,10 +14,8 @@ import (
 
 // The views are what `hien leads`, `visits`, `consents` and `queue` show. They
 // hold no number, sealed or not, and of a lead key only its first digits: as
-// much as tells two leads apart and too little to look one up elsewhere.
-
-// MaxRows is the most that a view answers, whatever limit is asked for.
-const MaxRows = 1000
+// much as tells two leads apart and too little to look one up elsewhere. A
+// limit is how many rows are wanted, at least 1; the caller bounds it.
 
 // When is a moment for people. InStep false says that the clock was a guess.
 type When struct {
@@ -33,13 +31,13 @@ type LeadRow struct {
 	Key       string            `json:"key"`    // the lead key's first digits
 	Sealed    bool              `json:"sealed"` // a sealed number is kept
 	Purposes  []consent.Purpose `json:"purposes"`
-	Since     When              `json:"since"`
 	Visits    int               `json:"visits"`
 	LastVisit *When             `json:"last_visit,omitempty"`
 }
 
 // A VisitRow is one visit.
 type VisitRow struct {
+	ID      consent.ID `json:"id"`
 	Subject consent.ID `json:"subject"`
 	Zone    string     `json:"zone"`
 	Number  int        `json:"number"`
@@ -49,44 +47,32 @@ type VisitRow struct {
 
 // A ConsentRow is what stands of one person. Its lead may be gone.
 type ConsentRow struct {
-	Subject consent.ID       `json:"subject"`
-	Answers []consent.Answer `json:"answers"`
-	Consent consent.ID       `json:"consent"` // the latest
-	Notice  consent.Hash     `json:"notice"`
-	Since   When             `json:"since"` // of the latest consent
+	Subject  consent.ID       `json:"subject"`
+	Answers  []consent.Answer `json:"answers"`
+	Consent  consent.ID       `json:"consent"`  // the latest
+	Notice   consent.Hash     `json:"notice"`   // of the latest consent
+	Language string           `json:"language"` // of that notice
+	Since    When             `json:"since"`    // of the latest consent
 }
 
-// A ParkedRow is an event that the sink will never take.
-type ParkedRow struct {
-	ID       consent.ID      `json:"id"`
-	Kind     hien.EventKind  `json:"kind"`
-	Purpose  consent.Purpose `json:"purpose,omitempty"`
-	Key      string          `json:"key"` // the lead key's first digits
-	At       When            `json:"at"`
-	ParkedAt When            `json:"parked_at"`
-	Answer   string          `json:"answer"`
+// A QueueRow is an event that is in the queue, or parked beside it.
+type QueueRow struct {
+	ID      consent.ID      `json:"id"`
+	Kind    hien.EventKind  `json:"kind"`
+	Purpose consent.Purpose `json:"purpose,omitempty"` // none in a withdrawal
+	At      When            `json:"at"`
+	Parked  bool            `json:"parked"`           // the sink will never take it
+	Answer  string          `json:"answer,omitempty"` // the sink's, that parked it
 }
 
-// A QueueView is the state of the queue.
-type QueueView struct {
-	Waiting     int         `json:"waiting"`
-	Withdrawals int         `json:"withdrawals"` // of those waiting
-	Oldest      *When       `json:"oldest,omitempty"`
-	Parked      int         `json:"parked"`
-	Dropped     int         `json:"dropped"` // ever, unsent, for age or number
-	Newest      []ParkedRow `json:"newest_parked"`
-}
-
-// Counts are how much the record holds.
+// Counts are how much each view would show without a limit.
 type Counts struct {
-	Leads    int `json:"leads"`
-	Visits   int `json:"visits"`
-	Open     int `json:"open_visits"`
-	Consents int `json:"consents"`
-	Entries  int `json:"ledger_entries"`
-	Waiting  int `json:"waiting"`
-	Parked   int `json:"parked"`
-	Dropped  int `json:"dropped"`
+	Leads   int `json:"leads"`
+	Visits  int `json:"visits"`
+	People  int `json:"people"` // with an answer that stands: rows of Consents
+	Waiting int `json:"waiting"`
+	Parked  int `json:"parked"`
+	Dropped int `json:"dropped"` // ever, unsent, for age or number
 }
 
 // keyDigits is how many digits of a lead key are shown.
@@ -101,11 +87,9 @@ func short(key string) string {
 	return version + ":" + digits[:keyDigits] + "…"
 }
 
-func rowLimit(n int) int { return min(max(n, 1), MaxRows) }
-
-// view reads at most limit rows by a query whose last parameter is the limit.
+// view reads at most limit rows by a query whose one parameter is the limit.
 func view[T any](ctx context.Context, s *Store, deed, query string, limit int, scan func(*sql.Rows) (T, error)) ([]T, error) {
-	rows, err := s.db.QueryContext(ctx, query, rowLimit(limit))
+	rows, err := s.db.QueryContext(ctx, query, max(limit, 1))
 	if err != nil {
 		return nil, fault(s.path, deed, err)
 	}
@@ -125,25 +109,21 @@ func view[T any](ctx context.Context, s *Store, deed, query string, limit int, s
 func (s *Store) Leads(ctx context.Context, limit int) ([]LeadRow, error) {
 	return view(ctx, s, "list leads", `SELECT p.subject, p.lead_key, p.sealed IS NOT NULL,
 			(SELECT json_group_array(purpose) FROM standing AS s WHERE s.person = p.person AND agreed = 1),
-			c.wall, c.boot, c.up, c.in_step,
 			v.number, v.start_wall, v.start_in_step
-		FROM people AS p JOIN consents AS c ON c.seq = p.since
-		LEFT JOIN visits AS v ON v.person = p.person
+		FROM people AS p LEFT JOIN visits AS v ON v.person = p.person
 			AND v.number = (SELECT max(number) FROM visits AS w WHERE w.person = p.person)
 		WHERE p.lead_key IS NOT NULL ORDER BY p.person DESC LIMIT ?`, limit,
 		func(rows *sql.Rows) (r LeadRow, err error) {
-			var since stamp
 			var purposes []byte
 			var number, last sql.NullInt64
 			var inStep sql.NullBool
-			if err := rows.Scan(&r.Subject, &r.Key, &r.Sealed, &purposes, &since.wall, &since.boot, &since.up, &since.inStep,
-				&number, &last, &inStep); err != nil {
+			if err := rows.Scan(&r.Subject, &r.Key, &r.Sealed, &purposes, &number, &last, &inStep); err != nil {
 				return r, err
 			}
 			if err := json.Unmarshal(purposes, &r.Purposes); err != nil {
 				return r, fmt.Errorf("purposes of %s: %w", r.Subject, err)
 			}
-			r.Key, r.Since, r.Visits = short(r.Key), when(since), int(number.Int64)
+			r.Key, r.Visits = short(r.Key), int(number.Int64)
 			if number.Valid {
 				at := when(stamp{wall: last.Int64, inStep: inStep.Bool})
 				r.LastVisit = &at
@@ -158,7 +138,7 @@ func (s *Store) Visits(ctx context.Context, limit int) ([]VisitRow, error) {
 		" FROM visits JOIN people USING (person) ORDER BY start_wall DESC LIMIT ?", limit,
 		func(rows *sql.Rows) (VisitRow, error) {
 			v, err := scanVisit(rows)
-			r := VisitRow{Subject: v.Subject, Zone: v.Zone, Number: v.Number, Start: when(stampOf(v.Start))}
+			r := VisitRow{ID: v.ID, Subject: v.Subject, Zone: v.Zone, Number: v.Number, Start: when(stampOf(v.Start))}
 			if v.End != (hien.Moment{}) {
 				end := when(stampOf(v.End))
 				r.End = &end
@@ -169,7 +149,7 @@ func (s *Store) Visits(ctx context.Context, limit int) ([]VisitRow, error) {
 
 // Consents are what stands of the people who answered last.
 func (s *Store) Consents(ctx context.Context, limit int) ([]ConsentRow, error) {
-	return view(ctx, s, "list consents", `SELECT p.subject, c.id, c.notice, c.wall, c.boot, c.up, c.in_step,
+	return view(ctx, s, "list consents", `SELECT p.subject, c.id, c.notice, c.language, c.wall, c.boot, c.up, c.in_step,
 			(SELECT json_group_array(json_object('purpose', purpose, 'agreed', json(iif(agreed, 'true', 'false'))))
 				FROM standing AS s WHERE s.person = p.person)
 		FROM consents AS c JOIN people AS p USING (person)
@@ -178,7 +158,7 @@ func (s *Store) Consents(ctx context.Context, limit int) ([]ConsentRow, error) {
 		func(rows *sql.Rows) (r ConsentRow, err error) {
 			var at stamp
 			var notice, answers []byte
-			if err := rows.Scan(&r.Subject, &r.Consent, &notice, &at.wall, &at.boot, &at.up, &at.inStep, &answers); err != nil {
+			if err := rows.Scan(&r.Subject, &r.Consent, &notice, &r.Language, &at.wall, &at.boot, &at.up, &at.inStep, &answers); err != nil {
 				return r, err
 			}
 			if err := json.Unmarshal(answers, &r.Answers); err != nil {
@@ -190,34 +170,42 @@ func (s *Store) Consents(ctx context.Context, limit int) ([]ConsentRow, error) {
 		})
 }
 
-// Queue is the state of the queue, with the newest of the parked events.
-func (s *Store) Queue(ctx context.Context, limit int) (QueueView, error) {
-	var q QueueView
-	var oldest struct {
-		wall   sql.NullInt64
-		inStep sql.NullBool
-	}
-	err := s.db.QueryRowContext(ctx, `SELECT
-			(SELECT count(*) FROM events), (SELECT count(*) FROM events WHERE kind = 'withdrawal'),
-			(SELECT count(*) FROM parked), (SELECT events FROM dropped),
-			(SELECT wall FROM events ORDER BY seq LIMIT 1), (SELECT in_step FROM events ORDER BY seq LIMIT 1)`).
-		Scan(&q.Waiting, &q.Withdrawals, &q.Parked, &q.Dropped, &oldest.wall, &oldest.inStep)
-	if err != nil {
-		return QueueView{}, fault(s.path, "show queue", err)
-	}
-	if oldest.wall.Valid {
-		at := when(stamp{wall: oldest.wall.Int64, inStep: oldest.inStep.Bool})
-		q.Oldest = &at
-	}
-	q.Newest, err = view(ctx, s, "show queue", `SELECT id, kind, purpose, user_key, wall, in_step, answer, parked_wall, parked_in_step
-		FROM parked ORDER BY seq DESC LIMIT ?`, limit,
-		func(rows *sql.Rows) (r ParkedRow, err error) {
-			var at, parked stamp
-			err = rows.Scan(&r.ID, &r.Kind, &r.Purpose, &r.Key, &at.wall, &at.inStep, &r.Answer, &parked.wall, &parked.inStep)
-			r.Key, r.At, r.ParkedAt = short(r.Key), when(at), when(parked)
+// Queue is what has not reached the sink: first what is parked, the newest
+// first, as it needs somebody; then what waits, in the order in which it goes.
+func (s *Store) Queue(ctx context.Context, limit int) ([]QueueRow, error) {
+	// Each part is limited by itself, so that its index is read no further.
+	return view(ctx, s, "show queue", `
+		SELECT * FROM (SELECT 0 AS part, -seq AS turn, id, kind, purpose, wall, in_step, answer
+			FROM parked ORDER BY seq DESC LIMIT ?1)
+		UNION ALL SELECT * FROM (SELECT 1, seq, id, kind, purpose, wall, in_step, ''
+			FROM events WHERE kind = 'withdrawal' ORDER BY seq LIMIT ?1)
+		UNION ALL SELECT * FROM (SELECT 2, seq, id, kind, purpose, wall, in_step, ''
+			FROM events WHERE kind <> 'withdrawal' ORDER BY seq LIMIT ?1)
+		ORDER BY part, turn LIMIT ?1`, limit,
+		func(rows *sql.Rows) (r QueueRow, err error) {
+			var part, turn int64
+			var at stamp
+			err = rows.Scan(&part, &turn, &r.ID, &r.Kind, &r.Purpose, &at.wall, &at.inStep, &r.Answer)
+			r.Parked, r.At = part == 0, when(at)
 			return r, err
 		})
-	return q, err
+}
+
+// Standing is the consent of a subject as it stands; hien.ErrNoReceipt when
+// there is nobody of that name.
+func (s *Store) Standing(ctx context.Context, subject consent.ID) (c consent.Consent, err error) {
+	err = s.read(ctx, "look up subject", func(r reader) error {
+		row, err := r.person(ctx, "SELECT person FROM people WHERE subject = ?", subject)
+		if err != nil {
+			return err
+		}
+		if row == 0 {
+			return hien.ErrNoReceipt
+		}
+		c, err = r.standing(ctx, row)
+		return err
+	})
+	return c, err
 }
 
 // Counts counts what the record holds.
@@ -225,9 +213,14 @@ func (s *Store) Counts(ctx context.Context) (Counts, error) {
 	var c Counts
 	err := s.db.QueryRowContext(ctx, `SELECT
 			(SELECT count(lead_key) FROM people), (SELECT count(*) FROM visits),
-			(SELECT count(*) FROM visits WHERE end_boot IS NULL), (SELECT count(*) FROM consents),
-			(SELECT seq FROM ledger_head), (SELECT count(*) FROM events),
+			(SELECT count(DISTINCT person) FROM standing), (SELECT count(*) FROM events),
 			(SELECT count(*) FROM parked), (SELECT events FROM dropped)`).
-		Scan(&c.Leads, &c.Visits, &c.Open, &c.Consents, &c.Entries, &c.Waiting, &c.Parked, &c.Dropped)
+		Scan(&c.Leads, &c.Visits, &c.People, &c.Waiting, &c.Parked, &c.Dropped)
 	return c, fault(s.path, "count", err)
+}
+
+// Journal is how the file is written: "wal" or "truncate".
+func (s *Store) Journal(ctx context.Context) (mode string, err error) {
+	err = s.db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode)
+	return mode, fault(s.path, "read the journal mode", err)
 }

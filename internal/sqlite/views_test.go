@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -97,12 +98,12 @@ func TestAViewOfAnEmptyRecordIsAnEmptyList(t *testing.T) {
 	}
 	text, _ := json.Marshal(leads)
 	want(t, "leads", string(text), "[]")
-	q, err := s.Queue(t.Context(), 10)
+	queue, err := s.Queue(t.Context(), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _ = json.Marshal(q)
-	want(t, "queue", string(text), `{"waiting":0,"withdrawals":0,"parked":0,"dropped":0,"newest_parked":[]}`)
+	text, _ = json.Marshal(queue)
+	want(t, "queue", string(text), "[]")
 }
 
 func TestAViewIsLimited(t *testing.T) {
@@ -126,20 +127,123 @@ func TestAViewIsLimited(t *testing.T) {
 	}
 }
 
-func TestTheWaitingEventsAreThoseOfTheNextBatch(t *testing.T) {
+func TestTheQueueShowsWhatIsParkedBeforeWhatWaits(t *testing.T) {
 	s := aDay(t)
-	rows, err := s.WaitingEvents(t.Context(), 4)
+	next := batch(t, s, at(400)) // a withdrawal, and then by age
+	if next[0].Kind() != hien.Withdrawn {
+		t.Fatalf("the first to go is %s, want the withdrawal", next[0].Kind())
+	}
+	last := next[len(next)-1]
+	if err := s.Park(t.Context(), map[consent.ID]string{last.ID(): "400 Bad Request: too old"}, at(401)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := ids(next[:len(next)-1])
+	for _, limit := range []int{100, 5, 2, 1} {
+		rows, err := s.Queue(t.Context(), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "rows", len(rows), min(limit, 2+len(waiting)))
+		for i, answer := range []string{"400 Bad Request: too old", "400 Bad Request: no such write key"}[:min(limit, 2)] {
+			if !rows[i].Parked || rows[i].Answer != answer {
+				t.Errorf("limit %d: row %d is %+v, want it parked with %q", limit, i, rows[i], answer)
+			}
+		}
+		var rest []consent.ID
+		for _, r := range rows[min(limit, 2):] {
+			if r.Parked || r.Answer != "" {
+				t.Errorf("limit %d: %+v, want that it waits", limit, r)
+			}
+			rest = append(rest, r.ID)
+		}
+		wantList(t, "what waits", rest, waiting[:len(rest)]...)
+	}
+}
+
+func TestTheCountsAreThoseOfTheViews(t *testing.T) {
+	s := aDay(t)
+	c, err := s.Counts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var waiting []consent.ID
-	for _, r := range rows {
-		waiting = append(waiting, r.ID)
-		want(t, "digits of the key", len(r.Key), len("k1:")+keyDigits+len("…"))
+	for name, view := range map[string]func() (rows, counted int, err error){
+		"leads":    func() (int, int, error) { r, err := s.Leads(t.Context(), 100); return len(r), c.Leads, err },
+		"visits":   func() (int, int, error) { r, err := s.Visits(t.Context(), 100); return len(r), c.Visits, err },
+		"consents": func() (int, int, error) { r, err := s.Consents(t.Context(), 100); return len(r), c.People, err },
+		"queue": func() (int, int, error) {
+			r, err := s.Queue(t.Context(), 100)
+			return len(r), c.Waiting + c.Parked, err
+		},
+	} {
+		rows, counted, err := view()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, name, counted, rows)
 	}
-	wantList(t, "waiting", waiting, ids(batch(t, s, at(400))[:4])...)
-	mode, err := s.Journal(t.Context())
-	if err != nil || mode != "wal" {
-		t.Errorf("journal: got %q, %v, want wal", mode, err)
+}
+
+// A person who answers twice has two consents and one that stands.
+func TestWhatStandsIsCountedOnceForEachPerson(t *testing.T) {
+	s := begin(t)
+	optIn(t, s, application{id: "c1", person: 1, device: 1, agreed: all, at: at(0)})
+	optIn(t, s, application{id: "c2", person: 1, device: 2, agreed: all, at: at(9)})
+	c, err := s.Counts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "people", c.People, 1)
+}
+
+func TestStandingIsAskedBySubject(t *testing.T) {
+	s := aDay(t)
+	subject := subjectOf(t, s, 1)
+	c, err := s.Standing(t.Context(), subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, "standing", c.Answers(), consent.Answer{Purpose: sms}, consent.Answer{Purpose: zalo, Agreed: true}, consent.Answer{Purpose: visits, Agreed: true})
+	if err := takeBack(t.Context(), s, hien.Who{Subject: subject}, at(500), zalo); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = s.Standing(t.Context(), subject); err != nil || c.Allows(zalo) || !c.Allows(visits) {
+		t.Errorf("after the withdrawal: got %v, %v", c.Answers(), err)
+	}
+	if _, err := s.Standing(t.Context(), "nobody"); !errors.Is(err, hien.ErrNoReceipt) {
+		t.Errorf("nobody: got %v, want %v", err, hien.ErrNoReceipt)
+	}
+}
+
+func TestTheJournalIsNamed(t *testing.T) {
+	for _, j := range journals {
+		mode, err := begin(t, with(j)).Journal(t.Context())
+		if err != nil || mode != string(j) {
+			t.Errorf("journal: got %q, %v, want %s", mode, err, j)
+		}
+	}
+}
+
+// TestLookingTakesNoWritersLock: a question is answered while no transaction
+// can begin.
+func TestLookingTakesNoWritersLock(t *testing.T) {
+	s := aDay(t)
+	subject := subjectOf(t, s, 1)
+	if _, err := s.db.Exec("PRAGMA query_only = ON"); err != nil {
+		t.Fatal(err)
+	}
+	for name, look := range map[string]func() error{
+		"member":   func() error { _, err := s.Member(t.Context(), mark(1)); return err },
+		"receipt":  func() error { _, err := s.Receipt(t.Context(), receipt("c1")); return err },
+		"standing": func() error { _, err := s.Standing(t.Context(), subject); return err },
+		"queue":    func() error { _, err := s.Queue(t.Context(), 10); return err },
+		"counts":   func() error { _, err := s.Counts(t.Context()); return err },
+	} {
+		if err := look(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if tx, err := s.db.Begin(); err == nil {
+		tx.Rollback()
+		t.Error("a transaction could begin: this test proves nothing")
 	}
 }

@@ -82,7 +82,10 @@ func TestProgramsEndWithTheirNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := n.Start([]string{"tail", "-f", "/dev/null"})
+	d, err := n.Start([]string{"tail", "-n", "+1", "-f", "/proc/version"})
+	if err == nil {
+		_, err = d.Line(soon(t), "Linux") // it runs, and is no longer on its way into the node
+	}
 	if err == nil {
 		n.close()
 		err = d.Wait(soon(t))

@@ -19,6 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The main goroutine keeps the process's first thread to itself. A node's
+// programs end with the node because its thread ends; the first thread never
+// does (runtime.LockOSThread), so no node may live on it.
+func init() { runtime.LockOSThread() }
+
 // Node is one computer of a world: a network namespace with a thread that
 // lives in it, and an /etc/resolv.conf and /etc/hosts of its own.
 type Node struct {

@@ -11,8 +11,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"io/fs"
 	"math/big"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,6 +103,26 @@ func (s *NumberScan) Find(b []byte) string {
 		}
 		rest = rest[1:]
 	}
+}
+
+// Dir searches every file below a folder. It says in which the number stands,
+// and as what, and how many files it has read.
+func (s *NumberScan) Dir(folder string) (found []string, files int, err error) {
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files++
+		if as := s.Find(content); as != "" {
+			found = append(found, path+" (as "+as+")")
+		}
+		return nil
+	})
+	return found, files, err
 }
 
 func reversed(s string) []byte {

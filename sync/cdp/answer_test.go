@@ -15,11 +15,11 @@ import (
 )
 
 func TestWhatEachStatusMeans(t *testing.T) {
-	const accept, park, retry, stop = "accept", "park", "retry", "stop"
+	const accept, refuse, retry, stop = "accept", "refuse", "retry", "stop"
 	for status, want := range map[int]string{
 		200: accept, 201: accept, 202: accept, 204: accept, 299: accept,
 		301: stop, 302: stop, 303: stop, 307: stop, 308: stop, 304: stop,
-		400: park, 413: park, 422: park,
+		400: refuse, 413: refuse, 422: refuse,
 		401: stop, 403: stop, 404: stop, 405: stop, 407: stop, 411: stop, 415: stop,
 		402: retry, 408: retry, 410: retry, 429: retry, 460: retry,
 		500: retry, 502: retry, 503: retry, 504: retry, 507: retry, 520: retry,
@@ -39,8 +39,8 @@ func TestWhatEachStatusMeans(t *testing.T) {
 			switch {
 			case len(d.Accepted) == 4:
 				got = accept
-			case len(d.Parked) == 4:
-				got = park
+			case d.Refused == 4:
+				got = refuse
 			case d.Stop != nil:
 				got = stop
 			case d.Retry == nil:
@@ -49,8 +49,13 @@ func TestWhatEachStatusMeans(t *testing.T) {
 			if got != want {
 				t.Errorf("got %s (%+v), want %s", got, d, want)
 			}
-			if limit := map[bool]int{true: 7, false: 1}[want == park]; requests > limit {
-				t.Errorf("%d requests, want at most %d", requests, limit)
+			d = sink.Send(t.Context(), events[:1], sending)
+			settled(t, d, events[:1])
+			if parked := len(d.Parked) == 1; parked != (want == refuse) {
+				t.Errorf("alone: got %+v, want that it is parked: %v", d, want == refuse)
+			}
+			if requests != 2 {
+				t.Errorf("%d requests, want one each time", requests)
 			}
 		})
 	}
@@ -100,18 +105,19 @@ func TestABodyOfA200MayRefuse(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
 		parked     []int
+		together   bool
 	}{
-		{"empty", "", nil},
-		{"text", "OK", nil},
-		{"ok", `{"ok":true}`, nil},
-		{"Segment's", `{"success":true}`, nil},
-		{"ok with what looks like errors", `{"ok":true,"errors":["Message ID: ` + id(0) + `: bad"]}`, nil},
-		{"one named", `{"ok":false,"errors":["Message ID: ` + id(1) + `: bad"],"receivedEvents":3,"okEvents":2}`, []int{1}},
-		{"two named, one twice", `{"ok":false,"errors":["Message ID: ` + id(0) + `: a","Message ID: ` + id(2) + `: b: c","Message ID: ` + id(0) + `: d"]}`, []int{0, 2}},
-		{"none named", `{"ok":false,"error":"trouble"}`, []int{0, 1, 2}},
-		{"one that was not sent", `{"ok":false,"errors":["Message ID: 0123: bad"]}`, []int{0, 1, 2}},
-		{"errors that are no text", `{"ok":false,"errors":[{"code":7},null,3]}`, []int{0, 1, 2}},
-		{"named and unnamed", `{"ok":false,"errors":["Message ID: ` + id(1) + `: bad","and more"]}`, []int{0, 1, 2}},
+		{"empty", "", nil, false},
+		{"text", "OK", nil, false},
+		{"ok", `{"ok":true}`, nil, false},
+		{"Segment's", `{"success":true}`, nil, false},
+		{"ok with what looks like errors", `{"ok":true,"errors":["Message ID: ` + id(0) + `: bad"]}`, nil, false},
+		{"one named", `{"ok":false,"errors":["Message ID: ` + id(1) + `: bad"],"receivedEvents":3,"okEvents":2}`, []int{1}, false},
+		{"two named, one twice", `{"ok":false,"errors":["Message ID: ` + id(0) + `: a","Message ID: ` + id(2) + `: b: c","Message ID: ` + id(0) + `: d"]}`, []int{0, 2}, false},
+		{"none named", `{"ok":false,"error":"trouble"}`, nil, true},
+		{"one that was not sent", `{"ok":false,"errors":["Message ID: 0123: bad"]}`, nil, true},
+		{"errors that are no text", `{"ok":false,"errors":[{"code":7},null,3]}`, nil, true},
+		{"named and unnamed", `{"ok":false,"errors":["Message ID: ` + id(1) + `: bad","and more"]}`, nil, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sink := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, test.body) }))
@@ -122,6 +128,9 @@ func TestABodyOfA200MayRefuse(t *testing.T) {
 				if _, parked := d.Parked[e.ID()]; parked != slices.Contains(test.parked, n) {
 					t.Errorf("event %d: parked %v (%v)", n, parked, d.Parked)
 				}
+			}
+			if together := d.Refused == 3; together != test.together {
+				t.Errorf("refused together: %d; want all three: %v", d.Refused, test.together)
 			}
 		})
 	}
@@ -204,8 +213,8 @@ func FuzzAnswer(f *testing.F) {
 		}
 		events := visits(t, 3)
 		settled(t, sink.Send(t.Context(), events, sending), events)
-		if requests > 5 {
-			t.Errorf("%d requests for 3 events", requests)
+		if requests != 1 {
+			t.Errorf("%d requests, want one", requests)
 		}
 	})
 }

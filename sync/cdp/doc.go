@@ -9,9 +9,10 @@
 //  2. A 200 may hold a refusal: Jitsu answers ok:false with the ids of what
 //     it did not take. Those are parked, the rest is accepted.
 //  3. A 400 is for the whole batch, whatever was wrong with it (RudderStack).
-//     The batch is halved until the bad event is alone; it is parked with the
-//     answer, and the others go on.
-//  4. A 413 is halved in the same way. 401, 403 and 404 stop everything and
+//     A single event is parked with the answer. Of several none has a fate
+//     yet: they are to be sent again, fewer at once, until the bad one is
+//     alone and the others go on.
+//  4. A 413 is taken in the same way. 401, 403 and 404 stop everything and
 //     lose nothing: the owner has to mend the key or the address. A 402 is a
 //     quota, and waits as a 429 does.
 //  5. 408, 410, 429, 460, 5xx and network errors are tried again, not before
@@ -25,6 +26,9 @@
 //     says true or false for every purpose that was asked.
 //  9. https only, loopback apart, and no IP address of anybody: not in the
 //     call, and X-IP-Policy asks Jitsu not to add ours.
+//  10. One Send is at most one request. What does not fit into it, and what is
+//     to be sent again, is asked of the queue anew, which knows what was
+//     withdrawn meanwhile.
 //
 // The sources are the code of rudder-server's gateway and of Jitsu's ingest,
 // and Segment's documentation of its HTTP API.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -139,83 +138,60 @@ type parcel struct {
 	text json.RawMessage
 }
 
-// Send carries events in order, in as many batches as they need, until all
-// have an answer or one batch has to wait: then the rest waits behind it.
+// Send makes at most one request, with the first events that fit into one
+// batch. The others have no fate: a withdrawal may come while this request is
+// under way, so whoever holds the queue has to look into it before the next.
 func (s *Sink) Send(ctx context.Context, events []hien.Event, now hien.Moment) hien.Delivery {
 	d := hien.Delivery{Parked: make(map[consent.ID]string)}
-	var parcels []parcel
-	for _, e := range events {
-		text, err := encodeEvent(e, now)
-		switch {
-		case err != nil:
-			d.Parked[e.ID()] = "not sent: " + err.Error()
-		case len(text) > MaxEventBytes:
-			d.Parked[e.ID()] = fmt.Sprintf("not sent: %d bytes, and at most %d are taken", len(text), MaxEventBytes)
-		default:
-			parcels = append(parcels, parcel{e.ID(), text})
-		}
+	batch := load(events, now, d.Parked)
+	if len(batch) == 0 {
+		return d
 	}
-	for len(parcels) > 0 && d.Retry == nil && d.Stop == nil {
-		n := fits(parcels)
-		batch := hien.Delivery{Parked: make(map[consent.ID]string)}
-		s.deliver(ctx, parcels[:n], now, &batch)
-		if len(batch.Parked) == n && n >= tooManyRefused {
-			batch = hien.Delivery{Stop: fmt.Errorf("the platform refuses every one of %d events, so the events are hardly to blame: look at url, type and write_key; it says: %s", n, batch.Parked[parcels[0].id])}
-		}
-		d.Accepted = append(d.Accepted, batch.Accepted...)
-		maps.Copy(d.Parked, batch.Parked)
-		d.Retry, d.After, d.Stop = batch.Retry, batch.After, batch.Stop
-		parcels = parcels[n:]
-	}
-	return d
-}
-
-// tooManyRefused is how many events of one batch, all of them refused, are
-// taken for a mistake in the settings: they wait for the owner and are not
-// parked.
-const tooManyRefused = 10
-
-// fits is how many parcels one batch takes.
-func fits(parcels []parcel) int {
-	const frame = 512 // what stands around the calls, with room to spare
-	size := frame
-	for n, p := range parcels {
-		size += len(p.text) + 1
-		if n == MaxEvents || size > MaxBatchBytes {
-			return max(n, 1)
-		}
-	}
-	return len(parcels)
-}
-
-// deliver sends one batch, and halves of it when it is refused whole.
-func (s *Sink) deliver(ctx context.Context, parcels []parcel, now hien.Moment, d *hien.Delivery) {
-	a := s.post(ctx, parcels, now)
-	refused, all := a.refusals(parcels)
+	a := s.post(ctx, batch, now)
+	refused, all := a.refusals(batch)
 	switch {
-	case a.verdict == accepted && !all:
-		for _, p := range parcels {
+	case a.verdict == later:
+		d.Retry, d.After = a.err, a.after
+	case a.verdict == stop:
+		d.Stop = a.err
+	case (a.verdict == refusedWhole || all) && len(batch) > 1:
+		d.Refused, d.Answer = len(batch), a.text
+	case a.verdict == refusedWhole || all:
+		d.Parked[batch[0].id] = a.text
+	default:
+		for _, p := range batch {
 			if why, ok := refused[p.id]; ok {
 				d.Parked[p.id] = why
 			} else {
 				d.Accepted = append(d.Accepted, p.id)
 			}
 		}
-	case a.verdict == accepted, a.verdict == refusedWhole:
-		if len(parcels) == 1 {
-			d.Parked[parcels[0].id] = a.text
-			return
-		}
-		half := len(parcels) / 2
-		s.deliver(ctx, parcels[:half], now, d)
-		if d.Retry == nil && d.Stop == nil {
-			s.deliver(ctx, parcels[half:], now, d)
-		}
-	case a.verdict == later:
-		d.Retry, d.After = a.err, a.after
-	case a.verdict == stop:
-		d.Stop = a.err
 	}
+	return d
+}
+
+// load writes the first events that fit into one batch. An event that fits
+// into none is parked.
+func load(events []hien.Event, now hien.Moment, parked map[consent.ID]string) []parcel {
+	const frame = 512 // what stands around the calls, with room to spare
+	var batch []parcel
+	for size := frame; len(events) > 0 && len(batch) < MaxEvents; events = events[1:] {
+		e := events[0]
+		text, err := encodeEvent(e, now)
+		switch {
+		case err != nil:
+			parked[e.ID()] = "not sent: " + err.Error()
+			continue
+		case len(text) > MaxEventBytes:
+			parked[e.ID()] = fmt.Sprintf("not sent: %d bytes, and at most %d are taken", len(text), MaxEventBytes)
+			continue
+		}
+		if size += len(text) + 1; size > MaxBatchBytes {
+			return batch
+		}
+		batch = append(batch, parcel{e.ID(), text})
+	}
+	return batch
 }
 
 // post sends one batch and reads the answer.
@@ -232,6 +208,7 @@ func (s *Sink) post(ctx context.Context, parcels []parcel, now hien.Moment) answ
 	if err != nil {
 		return answer{verdict: stop, err: err}
 	}
+	r.GetBody = nil                // so that the transport, too, sends it once only
 	r.SetBasicAuth(s.writeKey, "") // RudderStack reads only this one, Jitsu either
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "hien/"+hien.Version)

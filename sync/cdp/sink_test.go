@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,35 +45,50 @@ func platform(f world.Flavour) *world.CDP {
 	return c
 }
 
-// settled checks that each event has one fate, and that parked answers may be
-// kept and shown.
+// settled checks that no event has two fates, that those without one may be
+// asked for again, and that answers may be kept and shown.
 func settled(t testing.TB, d hien.Delivery, events []hien.Event) {
 	t.Helper()
 	fate := make(map[consent.ID]int)
 	for _, id := range d.Accepted {
 		fate[id]++
 	}
-	for id, why := range d.Parked {
+	said := maps.Clone(d.Parked)
+	for id := range d.Parked {
 		fate[id]++
+	}
+	if d.Refused > 0 {
+		said["together"] = d.Answer
+	}
+	for _, why := range said {
 		if why == "" || len(why) > 520 || !utf8.ValidString(why) || strings.Contains(why, key) || strings.ContainsAny(why, "\n\r\x1b") {
 			t.Errorf("parked with %q", why)
 		}
 	}
-	waits := d.Retry != nil || d.Stop != nil
-	for _, e := range events {
+	waits := d.Retry != nil || d.Stop != nil || d.Refused > 0
+	last := true // events that did not fit
+	for _, e := range slices.Backward(events) {
 		switch n := fate[e.ID()]; {
 		case n > 1:
 			t.Errorf("event %s has %d fates", e.ID(), n)
-		case n == 0 && !waits:
-			t.Errorf("event %s is neither accepted nor parked nor waiting", e.ID())
+		case n == 0 && !waits && !last:
+			t.Errorf("event %s is neither accepted nor parked nor waiting, and one behind it is", e.ID())
+		case n > 0:
+			last = false
 		}
 		delete(fate, e.ID())
+	}
+	if len(events) > 0 && last && !waits {
+		t.Errorf("nothing is said about %d events", len(events))
+	}
+	if left := len(events) - len(d.Accepted) - len(d.Parked); d.Refused == 1 || d.Refused > left || d.Refused > 0 && len(d.Accepted) > 0 {
+		t.Errorf("%d refused together, %d accepted, %d left", d.Refused, len(d.Accepted), left)
 	}
 	for id := range fate {
 		t.Errorf("%q was not sent and has a fate", id)
 	}
-	if d.Retry != nil && d.Stop != nil {
-		t.Errorf("both to retry (%v) and to stop (%v)", d.Retry, d.Stop)
+	if d.Retry != nil && d.Stop != nil || d.Refused > 0 && (d.Retry != nil || d.Stop != nil) {
+		t.Errorf("not one of to retry (%v), to stop (%v), and %d refused together", d.Retry, d.Stop, d.Refused)
 	}
 	for _, err := range []error{d.Retry, d.Stop} {
 		if err != nil && strings.Contains(err.Error(), key) {
@@ -85,26 +100,46 @@ func settled(t testing.TB, d hien.Delivery, events []hien.Event) {
 	}
 }
 
+func ids(events []hien.Event) []consent.ID {
+	out := make([]consent.ID, len(events))
+	for i, e := range events {
+		out[i] = e.ID()
+	}
+	return out
+}
+
+// rest is what has no fate yet.
+func rest(d hien.Delivery, events []hien.Event) []hien.Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e hien.Event) bool {
+		_, parked := d.Parked[e.ID()]
+		return parked || slices.Contains(d.Accepted, e.ID())
+	})
+}
+
 func TestEveryPlatformTakesABatch(t *testing.T) {
 	for _, flavour := range []world.Flavour{world.Segment, world.RudderStack, world.Jitsu} {
 		t.Run(string(flavour), func(t *testing.T) {
 			c := platform(flavour)
 			events := visits(t, 250)
-			d := serve(t, c).Send(t.Context(), events, sending)
-			settled(t, d, events)
-			if len(d.Accepted) != 250 || d.Retry != nil || d.Stop != nil {
-				t.Fatalf("accepted %d, parked %v, retry %v, stop %v", len(d.Accepted), d.Parked, d.Retry, d.Stop)
+			sink := serve(t, c)
+			left := events
+			for n, want := range []int{100, 100, 50} {
+				d := sink.Send(t.Context(), left, sending)
+				settled(t, d, left)
+				if !slices.Equal(d.Accepted, ids(left[:want])) || len(d.Parked) > 0 || d.Refused > 0 || d.Retry != nil || d.Stop != nil {
+					t.Fatalf("batch %d: accepted %d, want the first %d; parked %v, refused %d, retry %v, stop %v", n, len(d.Accepted), want, d.Parked, d.Refused, d.Retry, d.Stop)
+				}
+				if got := len(c.Batches()); got != n+1 {
+					t.Fatalf("%d requests after %d calls", got, n+1)
+				}
+				left = rest(d, left)
 			}
 			for i, e := range events {
-				if n := c.Deliveries(string(e.ID())); n != 1 || d.Accepted[i] != e.ID() {
-					t.Fatalf("event %d was delivered %d times, accepted as %s", i, n, d.Accepted[i])
+				if n := c.Deliveries(string(e.ID())); n != 1 {
+					t.Fatalf("event %d was delivered %d times", i, n)
 				}
 			}
-			batches := c.Batches()
-			if len(batches) != 3 {
-				t.Errorf("%d batches, want 3", len(batches))
-			}
-			for _, b := range batches {
+			for _, b := range c.Batches() {
 				h := b.Header
 				if b.Key != key && b.Key != "" || h.Get("Content-Type") != "application/json" || h.Get("X-Ip-Policy") != "remove" || h.Get("Content-Encoding") != "" {
 					t.Errorf("key %q, header %v", b.Key, h)
@@ -128,64 +163,46 @@ func TestABatchIsBoundedInBytes(t *testing.T) {
 		f := hien.Facts{Sealed: hien.SealedPhone(strings.Repeat("x", size))}
 		events = append(events, event(t, n, hien.LeadGiven, consent.ContactZalo, happened, f, given(t, consent.ContactZalo)))
 	}
-	d := serve(t, c).Send(t.Context(), events, sending)
-	settled(t, d, events)
-	if why := d.Parked[events[20].ID()]; len(d.Accepted) != 59 || len(d.Parked) != 1 || !strings.Contains(why, "30720") {
-		t.Errorf("accepted %d, parked %v", len(d.Accepted), d.Parked)
+	sink := serve(t, c)
+	accepted, parked := 0, make(map[consent.ID]string)
+	left := events
+	for len(left) > 0 && len(c.Batches()) < 10 {
+		d := sink.Send(t.Context(), left, sending)
+		settled(t, d, left)
+		accepted += len(d.Accepted)
+		maps.Copy(parked, d.Parked)
+		left = rest(d, left)
+	}
+	if why := parked[events[20].ID()]; accepted != 59 || len(parked) != 1 || !strings.Contains(why, "30720") {
+		t.Errorf("accepted %d, parked %v", accepted, parked)
 	}
 	for _, b := range c.Batches() {
 		if len(b.Body) > cdp.MaxBatchBytes {
 			t.Errorf("a batch of %d bytes", len(b.Body))
 		}
 	}
+	if n := len(c.Batches()); n != 4 { // of 15 or 16 events
+		t.Errorf("%d requests, want 4", n)
+	}
 }
 
-func TestAPoisonEventIsParkedAloneAndTheRestGoesOn(t *testing.T) {
-	for _, flavour := range []world.Flavour{world.RudderStack, world.Jitsu} {
-		for _, poisoned := range [][]int{{0}, {99}, {42}, {3, 4, 77}} {
-			t.Run(fmt.Sprint(flavour, poisoned), func(t *testing.T) {
-				c := platform(flavour)
-				events := visits(t, 100)
-				for _, n := range poisoned {
-					c.Poison(string(events[n].ID()))
-				}
-				d := serve(t, c).Send(t.Context(), events, sending)
-				settled(t, d, events)
-				if len(d.Parked) != len(poisoned) || len(d.Accepted) != 100-len(poisoned) {
-					t.Errorf("accepted %d, parked %v", len(d.Accepted), d.Parked)
-				}
-				for _, n := range poisoned {
-					if why := d.Parked[events[n].ID()]; !strings.Contains(why, "anonymousId") && !strings.Contains(why, "invalid event") {
-						t.Errorf("event %d is parked with %q", n, why)
-					}
-				}
-				for _, id := range d.Accepted {
-					if c.Deliveries(string(id)) != 1 {
-						t.Errorf("event %s was delivered %d times", id, c.Deliveries(string(id)))
-					}
-				}
-				if n := len(c.Batches()); n > 1+2*7*len(poisoned) {
-					t.Errorf("%d requests to find %d events", n, len(poisoned))
-				}
-				if !slices.IsSorted(d.Accepted) {
-					t.Error("the order was not kept")
-				}
-			})
+func TestWhatIsRefusedTogetherHasNoFateAndOneAloneIsParked(t *testing.T) {
+	c := platform(world.RudderStack)
+	events := visits(t, 100)
+	c.Poison(string(events[0].ID()))
+	sink := serve(t, c)
+	for _, n := range []int{100, 50, 2} {
+		before := len(c.Batches())
+		d := sink.Send(t.Context(), events[:n], sending)
+		settled(t, d, events[:n])
+		if d.Refused != n || !strings.Contains(d.Answer, "anonymousId") || len(d.Accepted)+len(d.Parked) > 0 || len(c.Batches()) != before+1 {
+			t.Errorf("of %d: %d refused with %q, accepted %d, parked %v, %d requests", n, d.Refused, d.Answer, len(d.Accepted), d.Parked, len(c.Batches())-before)
 		}
 	}
-}
-
-func TestAPlatformThatRefusesEverythingIsNotTheEventsFault(t *testing.T) {
-	no := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "unknown workspace", http.StatusBadRequest)
-	})
-	d := serve(t, no).Send(t.Context(), visits(t, 30), sending)
-	if d.Stop == nil || !strings.Contains(d.Stop.Error(), "unknown workspace") || len(d.Parked)+len(d.Accepted) != 0 {
-		t.Errorf("stop %v, parked %d, accepted %d; want the owner told and every event kept", d.Stop, len(d.Parked), len(d.Accepted))
-	}
-	few := visits(t, 3)
-	if d := serve(t, no).Send(t.Context(), few, sending); len(d.Parked) != len(few) {
-		t.Errorf("parked %d of %d events that were refused one by one", len(d.Parked), len(few))
+	d := sink.Send(t.Context(), events[:1], sending)
+	settled(t, d, events[:1])
+	if why := d.Parked[events[0].ID()]; d.Refused != 0 || !strings.Contains(why, "400") || !strings.Contains(why, "anonymousId") {
+		t.Errorf("alone: got %+v", d)
 	}
 }
 
@@ -217,31 +234,6 @@ func TestSegmentDoesNotConfirm(t *testing.T) {
 		}
 		if got := sink.Confirms(); got != want {
 			t.Errorf("%s: confirms %v, want %v", url, got, want)
-		}
-	}
-}
-
-func TestWhatWasAcceptedBeforeTroubleIsAccepted(t *testing.T) {
-	c := platform(world.RudderStack)
-	events := visits(t, 300)
-	c.Poison(string(events[0].ID()))
-	pass := func(http.ResponseWriter, world.Batch) bool { return false }
-	// The first hundred is halved down to its first event; then trouble.
-	c.Next(pass, pass, pass, world.Status(503))
-	d := serve(t, c).Send(t.Context(), events, sending)
-	settled(t, d, events)
-	if d.Retry == nil || len(d.Accepted) != 0 || len(d.Parked) != 0 || len(c.Batches()) != 4 {
-		t.Errorf("after %d requests: accepted %d, parked %v, retry %v", len(c.Batches()), len(d.Accepted), d.Parked, d.Retry)
-	}
-	c.Next(pass, pass, pass, pass, pass, pass, pass, pass, pass, world.Status(429))
-	d = serve(t, c).Send(t.Context(), events, sending)
-	settled(t, d, events)
-	if d.Retry == nil || len(d.Accepted) == 0 || len(d.Parked) != 1 {
-		t.Errorf("accepted %d, parked %v, retry %v", len(d.Accepted), d.Parked, d.Retry)
-	}
-	for _, id := range d.Accepted {
-		if c.Deliveries(string(id)) == 0 {
-			t.Errorf("event %s counts as accepted and was not", id)
 		}
 	}
 }
@@ -324,6 +316,21 @@ func TestAnEventSentTwiceHasOneEffect(t *testing.T) {
 	}
 	if n := len(c.Events()); n != 10 {
 		t.Errorf("the platform has %d events, want 10", n)
+	}
+}
+
+func TestWhereNothingMayBeSentNothingIsAsked(t *testing.T) {
+	c := platform(world.Segment)
+	sink := serve(t, c)
+	if d := sink.Send(t.Context(), nil, sending); len(d.Accepted)+len(d.Parked)+d.Refused > 0 || d.Retry != nil || d.Stop != nil {
+		t.Errorf("got %+v", d)
+	}
+	e := event(t, 2, hien.StoreVisited, consent.VisitFrequency, happened, hien.Facts{}, given(t))
+	if d := sink.Send(t.Context(), []hien.Event{e}, sending); len(d.Parked) != 1 {
+		t.Errorf("got %+v", d)
+	}
+	if n := len(c.Batches()); n != 0 {
+		t.Errorf("%d requests, want none", n)
 	}
 }
 

@@ -6,11 +6,18 @@
 // stands at its head; an event leaves the queue when the sink has said that it
 // has it. Whoever is killed in between sends the event again, and its id makes
 // the second delivery harmless.
+//
+// A sink that refuses several events together is given half as many, and half
+// of those, until the one that it will not take is alone. That one is parked,
+// and then twice as many go at once with each batch that is taken. Two things
+// are not parked: a withdrawal, which has to be told upstream, and more than
+// TooMany events in a row, which are hardly to blame. Both wait for the owner.
 package courier
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -36,8 +43,9 @@ type Queue interface {
 	Park(ctx context.Context, answers map[consent.ID]string, now hien.Moment) error
 }
 
-// A Sink takes events. Each event of a batch is accepted, parked, or waits
-// with Retry or Stop.
+// A Sink takes events: it asks the platform at most once and says what came of
+// it. It may leave the last of the events for the next time, and of events
+// that were refused together it does not know which are to blame.
 type Sink interface {
 	Send(ctx context.Context, events []hien.Event, now hien.Moment) hien.Delivery
 }
@@ -45,6 +53,7 @@ type Sink interface {
 // How the courier paces itself.
 const (
 	BatchLimit  = 100              // events asked of the queue at once
+	TooMany     = 10               // events parked in a row, none accepted in between; no more are
 	FirstRetry  = time.Second / 2  // after the first failure, doubled with each, give or take half
 	LongRetry   = time.Minute      // the doubling ends here
 	LongFailing = 20               // failures in a row after which it goes on to end at SlowRetry
@@ -71,11 +80,14 @@ type Courier struct {
 	pace     backoff.ExponentialBackOff
 	failures int
 	told     string // the stop that the owner was told of
+	limit    int    // events asked of the queue next time
+	inARow   int    // parked since the sink last accepted an event, or the owner called
 }
 
 // New makes a courier. It starts nothing.
 func New(queue Queue, sink Sink, now func() hien.Moment, log *slog.Logger) *Courier {
-	c := &Courier{queue: queue, sink: sink, now: now, log: log, wake: make(chan struct{}, 1), again: make(chan struct{}, 1)}
+	c := &Courier{queue: queue, sink: sink, now: now, log: log, limit: BatchLimit,
+		wake: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 	c.state.Doing = Idle
 	c.well()
 	return c
@@ -87,7 +99,7 @@ func New(queue Queue, sink Sink, now func() hien.Moment, log *slog.Logger) *Cour
 func (c *Courier) Wake() { poke(c.wake) }
 
 // Again ends any wait: the owner has mended something, or the uplink is back.
-// It never blocks.
+// What was parked before is no reason to stop any more. It never blocks.
 func (c *Courier) Again() { poke(c.again) }
 
 func poke(ch chan struct{}) {
@@ -123,6 +135,7 @@ func (c *Courier) pause(ctx context.Context, d time.Duration, wake <-chan struct
 	case <-timer.C:
 	case <-wake:
 	case <-c.again:
+		c.inARow = 0
 	case <-ctx.Done():
 	}
 }
@@ -130,7 +143,7 @@ func (c *Courier) pause(ctx context.Context, d time.Duration, wake <-chan struct
 // carry makes one attempt and says how long to wait before the next.
 func (c *Courier) carry(ctx context.Context) time.Duration {
 	now := c.now()
-	events, err := c.queue.Batch(ctx, BatchLimit, now)
+	events, err := c.queue.Batch(ctx, c.limit, now)
 	switch {
 	case err != nil:
 		return c.failed(ctx, "the queue cannot be read", err, 0)
@@ -139,7 +152,7 @@ func (c *Courier) carry(ctx context.Context) time.Duration {
 		return IdleLook
 	}
 	c.set(func(s *State) { s.Doing = Sending })
-	d := c.sink.Send(ctx, events, now)
+	d := c.hold(events, c.sink.Send(ctx, events, now))
 	if err := c.note(ctx, d, now); err != nil {
 		return c.failed(ctx, "the queue cannot be written", err, 0)
 	}
@@ -148,11 +161,45 @@ func (c *Courier) carry(ctx context.Context) time.Duration {
 		return c.stopped(d.Stop)
 	case d.Retry != nil:
 		return c.failed(ctx, "the sink does not take events now", d.Retry, d.After)
+	case d.Refused > 1 && d.Refused <= len(events): // else nothing would end it
+		c.limit = d.Refused / 2
+		c.log.Debug("the sink refuses events together; half as many are tried", "events", d.Refused, "answer", d.Answer)
+		return 0
 	case len(d.Accepted)+len(d.Parked) == 0:
 		return c.failed(ctx, "the sink does not take events now", errors.New("it answers nothing about them"), 0)
+	case len(d.Accepted) > 0:
+		c.limit = min(2*c.limit, BatchLimit)
 	}
 	c.well()
 	return 0
+}
+
+// hold takes back what the sink would have parked and must not be.
+func (c *Courier) hold(events []hien.Event, d hien.Delivery) hien.Delivery {
+	for _, e := range events {
+		why, parked := d.Parked[e.ID()]
+		if !parked || e.Kind() != hien.Withdrawn {
+			continue
+		}
+		delete(d.Parked, e.ID())
+		c.limit = 1 // it stands at the head of the queue, and nothing goes along
+		if d.Stop == nil {
+			d.Stop = fmt.Errorf("the sink refuses withdrawal %s, and nothing is sent before it; look at the sink's settings and ask those who run it; the answer: %s", e.ID(), why)
+		}
+	}
+	if len(d.Accepted) > 0 || c.inARow+len(d.Parked) <= TooMany {
+		return d
+	}
+	for _, e := range events {
+		if why, parked := d.Parked[e.ID()]; parked {
+			d.Parked = nil
+			if d.Stop == nil {
+				d.Stop = fmt.Errorf("the sink refuses every event, so the events are hardly to blame: look at url, type and write_key of the sink; the answer: %s", why)
+			}
+			break
+		}
+	}
+	return d
 }
 
 // note writes down what became of a batch, also when ctx has ended meanwhile:
@@ -164,11 +211,15 @@ func (c *Courier) note(ctx context.Context, d hien.Delivery, now hien.Moment) er
 		if err := c.queue.Delivered(ctx, d.Accepted); err != nil {
 			return err
 		}
+		c.inARow = 0
 		c.set(func(s *State) { s.LastSuccess, s.Delivered = now, s.Delivered+len(d.Accepted) })
 	}
 	if len(d.Parked) > 0 {
 		if err := c.queue.Park(ctx, d.Parked, now); err != nil {
 			return err
+		}
+		if len(d.Accepted) == 0 {
+			c.inARow += len(d.Parked)
 		}
 		for _, why := range d.Parked {
 			c.log.Warn("the sink will never take some events; see `hien queue`", "events", len(d.Parked), "answer", why)
@@ -182,7 +233,7 @@ func (c *Courier) note(ctx context.Context, d hien.Delivery, now hien.Moment) er
 // well begins the pace anew.
 func (c *Courier) well() {
 	if c.failures > 0 {
-		c.log.Info("events are delivered again", "failures", c.failures)
+		c.log.Info("the sink answers again", "failures", c.failures)
 	}
 	c.failures, c.told = 0, ""
 	c.pace = backoff.ExponentialBackOff{InitialInterval: FirstRetry, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: LongRetry}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -23,6 +22,8 @@ type shelf struct {
 	looks   []time.Time // when Batch was called
 	ReadErr error       // of Batch
 	FullErr error       // of Delivered and Park
+
+	withdrawn map[consent.ID]bool // to be made by who calls withdraw
 }
 
 var _ courier.Queue = (*shelf)(nil)
@@ -74,14 +75,29 @@ func (q *shelf) Park(ctx context.Context, answers map[consent.ID]string, _ hien.
 	if err := errors.Join(ctx.Err(), q.FullErr); err != nil {
 		return err
 	}
-	q.events = slices.DeleteFunc(q.events, func(e hien.Event) bool { _, parked := answers[e.ID()]; return parked })
 	if q.parked == nil {
 		q.parked = make(map[consent.ID]string)
 	}
-	for id, why := range answers {
-		q.parked[id] = why
-	}
+	q.events = slices.DeleteFunc(q.events, func(e hien.Event) bool {
+		why, parked := answers[e.ID()]
+		if parked {
+			q.parked[e.ID()] = why
+		}
+		return parked
+	})
 	return nil
+}
+
+// withdraw takes back the consent to some events, of which some may have left.
+func (q *shelf) withdraw(w hien.Event, forbidden []consent.ID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range forbidden {
+		q.withdrawn[id] = true
+		delete(q.parked, id)
+	}
+	q.events = slices.DeleteFunc(q.events, func(e hien.Event) bool { return q.withdrawn[e.ID()] })
+	q.events = append(q.events, w)
 }
 
 func (q *shelf) len() int {
@@ -179,7 +195,7 @@ func visits(t fataler, first, n int) []hien.Event {
 	return events
 }
 
-func withdrawal(t testing.TB) hien.Event {
+func withdrawal(t fataler) hien.Event {
 	t.Helper()
 	e, err := hien.NewWithdrawal(consent.Consent{}, []consent.Purpose{consent.VisitFrequency}, "k1:00", hien.Moment{}, hien.Facts{})
 	if err != nil {

@@ -16,45 +16,94 @@ import (
 	"github.com/hien-wifi/hien/sync/courier"
 )
 
-// A life is one courier: what becomes of its batches, and when it is ended.
+// A life is one courier: what becomes of its attempts, and when it is ended.
 type life struct {
-	Fates   []int
-	Seconds int
+	Attempts []attempt
+	Seconds  int
+}
+
+// An attempt is one call of the sink: what it says, and which events are
+// withdrawn while it thinks.
+type attempt struct {
+	Fate int
+	Back []int
 }
 
 // TestEachEventHasOneEffect runs couriers that end at any moment against a
-// sink and a queue that fail at any moment. Nothing is lost, nothing has two
-// effects, and the order is kept.
+// sink and a queue that fail at any moment, a platform that will never take
+// some events and people who withdraw. Nothing is lost, nothing has two
+// effects, the order is kept, and what was withdrawn is sent no more.
 func TestEachEventHasOneEffect(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		total := rapid.IntRange(1, 300).Draw(rt, "events")
 		lives := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) life {
-			return life{rapid.SliceOfN(rapid.IntRange(0, 6), 1, 6).Draw(rt, "fates"), rapid.IntRange(0, 600).Draw(rt, "seconds")}
+			return life{rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) attempt {
+				return attempt{rapid.IntRange(0, 7).Draw(rt, "fate"), rapid.SliceOfN(rapid.IntRange(0, total-1), 0, 3).Draw(rt, "back")}
+			}), 1, 10).Draw(rt, "attempts"), rapid.IntRange(0, 600).Draw(rt, "seconds")}
 		}), 0, 8).Draw(rt, "lives")
 		events := visits(rt, 0, total)
-		var got []consent.ID
-		left := 0
+		var poison []hien.Event
+		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, total-1), 0, min(total, courier.TooMany), rapid.ID).Draw(rt, "poison") {
+			poison = append(poison, events[n])
+		}
+		queue, sink := &shelf{withdrawn: make(map[consent.ID]bool)}, &platform{}
+		w := house{events: events, queue: queue, sink: sink, poison: among(poison...)}
 		synctest.Test(t, func(t *testing.T) {
-			queue, sink := &shelf{}, &platform{}
 			queue.add(events...)
 			for _, l := range lives {
 				ctx, cancel := context.WithCancel(t.Context())
-				sink.set(l.answers(queue, sink, cancel))
+				sink.set(w.answers(rt, l.Attempts, cancel))
 				live(ctx, cancel, queue, sink, time.Duration(l.Seconds)*time.Second)
 			}
 			queue.set(func() { queue.FullErr = nil })
-			sink.set(nil)
 			ctx, cancel := context.WithCancel(t.Context())
+			sink.set(w.answers(rt, nil, cancel))
 			live(ctx, cancel, queue, sink, 0)
-			got, left = sink.took(), queue.len()
 		})
-		if left != 0 || len(got) != total {
-			rt.Fatalf("%d events had an effect and %d are left, of %d", len(got), left, total)
-		}
-		if !slices.IsSorted(got) {
-			rt.Fatal("the order was not kept")
-		}
+		w.settled(rt)
 	})
+}
+
+// A house is what a courier runs in.
+type house struct {
+	events      []hien.Event
+	queue       *shelf
+	sink        *platform
+	poison      func(hien.Event) bool
+	withdrawals []consent.ID
+	broken      []consent.ID // were sent after they were withdrawn
+}
+
+func (w *house) settled(t *rapid.T) {
+	effect := make(map[consent.ID]bool)
+	var order []consent.ID
+	told := 0
+	for _, id := range w.sink.took() {
+		effect[id] = true
+		if slices.Contains(w.withdrawals, id) {
+			told++
+		} else {
+			order = append(order, id)
+		}
+	}
+	if !slices.IsSorted(order) {
+		t.Error("the order was not kept")
+	}
+	if told != len(w.withdrawals) || w.queue.len() != 0 {
+		t.Errorf("%d of %d withdrawals were told, and %d events are left", told, len(w.withdrawals), w.queue.len())
+	}
+	if len(w.broken) > 0 {
+		t.Errorf("sent after they were withdrawn: %v", w.broken)
+	}
+	for _, e := range w.events {
+		_, parked := w.queue.parked[e.ID()]
+		if parked && !w.poison(e) {
+			t.Errorf("event %s is parked, and nobody refused it alone", e.ID())
+		}
+		if !effect[e.ID()] && !parked && !w.queue.withdrawn[e.ID()] {
+			t.Errorf("event %s is lost", e.ID())
+		}
+	}
 }
 
 // live runs a courier for a while.
@@ -67,23 +116,38 @@ func live(ctx context.Context, cancel func(), queue *shelf, sink *platform, d ti
 	<-done
 }
 
-// answers are a sink's in this life.
-func (l life) answers(queue *shelf, sink *platform, end func()) func(context.Context, int, []hien.Event) hien.Delivery {
-	fates := l.Fates
-	return func(ctx context.Context, _ int, events []hien.Event) hien.Delivery {
-		fate := 0
-		if len(fates) > 0 {
-			fate, fates = fates[0], fates[1:]
+// answers are a sink's in one life.
+func (w *house) answers(t *rapid.T, attempts []attempt, end func()) func(context.Context, int, []hien.Event) hien.Delivery {
+	usual := together(w.poison)
+	return func(ctx context.Context, n int, events []hien.Event) hien.Delivery {
+		for _, e := range events {
+			if w.queue.withdrawn[e.ID()] {
+				w.broken = append(w.broken, e.ID())
+			}
+		}
+		var a attempt
+		if len(attempts) > 0 {
+			a, attempts = attempts[0], attempts[1:]
+		}
+		if len(a.Back) > 0 {
+			back := withdrawal(t)
+			w.withdrawals = append(w.withdrawals, back.ID())
+			var forbidden []consent.ID
+			for _, n := range a.Back {
+				forbidden = append(forbidden, w.events[n].ID())
+			}
+			w.queue.withdraw(back, forbidden)
 		}
 		all, some := ids(events), ids(events)[:len(events)/2]
-		queue.set(func() { queue.FullErr = nil })
-		switch fate {
+		w.queue.set(func() { w.queue.FullErr = nil })
+		switch a.Fate {
 		case 1: // it took them, and the answer was lost
-			sink.take(all)
+			w.sink.take(all)
 			return hien.Delivery{Retry: errors.New("closed")}
 		case 2: // ended between the answer and the note
-			queue.set(func() { queue.FullErr = hien.ErrStorage })
+			w.queue.set(func() { w.queue.FullErr = hien.ErrStorage })
 			end()
+			return hien.Delivery{Accepted: all}
 		case 3:
 			return hien.Delivery{Accepted: some, Retry: errors.New("503"), After: time.Minute}
 		case 4:
@@ -93,7 +157,11 @@ func (l life) answers(queue *shelf, sink *platform, end func()) func(context.Con
 		case 6:
 			end()
 			return hien.Delivery{Accepted: some, Retry: ctx.Err()}
+		case 7:
+			if len(events) > 1 {
+				return hien.Delivery{Refused: len(events), Answer: "400"}
+			}
 		}
-		return hien.Delivery{Accepted: all}
+		return usual(ctx, n, events)
 	}
 }
