@@ -86,13 +86,14 @@ type daemon struct {
 	applying sync.Mutex       // held while the kernel is changed
 	rules    firewall.Ruleset // as applied last
 
-	mu       sync.Mutex // never held while anything waits
-	cfg      *config.Config
-	released bool // hien cleanup has asked to leave the kernel alone
-	open     map[string]*openZone
-	trouble  map[string]string // by zone: why its portal is not open
-	courier  *courier.Courier  // nil without a sink
-	repaired hien.Moment
+	mu        sync.Mutex // never held while anything waits
+	cfg       *config.Config
+	released  bool // hien cleanup has asked to leave the kernel alone
+	open      map[string]*openZone
+	trouble   map[string]string // by zone: why its portal is not open
+	courier   *courier.Courier  // nil without a sink
+	sinkWrong string            // why the sink cannot be made
+	repaired  hien.Moment
 }
 
 // serve builds every part, in order, starts them in one group, and has

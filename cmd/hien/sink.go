@@ -23,6 +23,8 @@ func (d *daemon) serveSink(ctx context.Context, s config.Sink) error {
 	sink, err := cdp.New(cdp.Options{URL: s.URL, WriteKey: s.WriteKey.Reveal(), CAFile: s.CAFile})
 	if err != nil {
 		d.log.Error("events wait until the sink's section is mended and hien gets SIGHUP", "sink", s.Name, "err", err)
+		d.setSinkWrong(err.Error())
+		defer d.setSinkWrong("")
 		<-ctx.Done()
 		return nil
 	}
@@ -39,6 +41,12 @@ func (d *daemon) setCourier(c *courier.Courier) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.courier = c
+}
+
+func (d *daemon) setSinkWrong(why string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sinkWrong = why
 }
 
 // carrier is the courier, or nil without a sink.
@@ -61,9 +69,14 @@ func (d *daemon) courierStatus(waiting, parked int) []control.Courier {
 	if cfg.Sink == nil {
 		return nil
 	}
-	v := control.Courier{Sink: cfg.Sink.Name, State: control.CourierStopped, Waiting: waiting, Parked: parked,
-		Detail: "the sink's section has a mistake; the log says which"}
-	if c := d.carrier(); c != nil {
+	v := control.Courier{Sink: cfg.Sink.Name, State: control.CourierIdle, Waiting: waiting, Parked: parked}
+	d.mu.Lock()
+	c, wrong := d.courier, d.sinkWrong
+	d.mu.Unlock()
+	switch {
+	case wrong != "":
+		v.State, v.Detail = control.CourierStopped, wrong
+	case c != nil: // else it is about to start
 		s := c.State()
 		v.Detail, v.LastSuccess = s.Trouble, s.LastSuccess.Wall
 		v.State = map[courier.Doing]string{
