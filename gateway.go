@@ -257,6 +257,25 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	return gr, err
 }
 
+// Inside reports whether the guest has a pass. It is for a probe that reaches
+// the portal all the same: then the kernel lost the pass, or never had it for
+// that address, and gets it again. Of a guest without a pass nothing is
+// written and nothing looked up.
+func (g *Gateway) Inside(ctx context.Context, d Device, now Moment) (bool, error) {
+	guest, _, err := g.parts.Book.Guest(d.Guest)
+	if err != nil {
+		return false, err
+	}
+	left := guest.Pass.Left(now)
+	if left == 0 {
+		return false, nil
+	}
+	if err := g.Saw(ctx, Sighting{Guest: d.Guest, Addr: d.Addr, Source: "portal"}, now); err != nil {
+		return false, err
+	}
+	return true, g.parts.Door.Admit(ctx, d.Guest, []netip.Addr{d.Addr}, left)
+}
+
 // complain logs a trouble that every guest would meet, once a minute: a
 // router's log is small.
 func (g *Gateway) complain(now Moment, what string, err error) {

@@ -30,6 +30,8 @@ func (doorman) Greet(context.Context, hien.Device, hien.Moment) (hien.Greeting, 
 		Zone: hien.Zone{Name: "guest", Offer: "Giảm 10% cho ly thứ hai", Purposes: purposes}}, nil
 }
 
+func (doorman) Inside(context.Context, hien.Device, hien.Moment) (bool, error) { return false, nil }
+
 func (doorman) Admit(context.Context, hien.Device, hien.Moment) error { return errors.New("not here") }
 
 func (doorman) MAC(netip.Addr) (hien.MAC, error) { return hien.MAC{2, 0, 0, 0, 0, 1}, nil }

@@ -102,6 +102,15 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 	return gr, nil
 }
 
+func (h *house) Inside(_ context.Context, d hien.Device, _ hien.Moment) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Inside"); err != nil {
+		return false, err
+	}
+	return h.guest(d).step == hien.Inside, nil
+}
+
 func (h *house) Admit(ctx context.Context, d hien.Device, _ hien.Moment) error {
 	if h.entry != nil {
 		h.entry(ctx)

@@ -45,6 +45,9 @@ import (
 type House interface {
 	// Greet tells where the guest stands and how to speak to it.
 	Greet(ctx context.Context, d hien.Device, now hien.Moment) (hien.Greeting, error)
+	// Inside tells whether the guest has a pass. It is asked for each probe
+	// and writes nothing.
+	Inside(ctx context.Context, d hien.Device, now hien.Moment) (bool, error)
 	// Admit lets the guest in and asks for nothing in return.
 	Admit(ctx context.Context, d hien.Device, now hien.Moment) error
 	Asking

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
-
-	"github.com/hien-wifi/hien"
 )
 
 // local is the portal's own end of the connection. The kernel has already
@@ -107,6 +105,6 @@ func (s *Server) inside(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	g, err := s.House.Greet(r.Context(), d, s.Now())
-	return err == nil && g.Step == hien.Inside
+	inside, err := s.House.Inside(r.Context(), d, s.Now())
+	return err == nil && inside
 }

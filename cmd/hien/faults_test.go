@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -552,6 +553,44 @@ func TestCleanup(t *testing.T) {
 		}
 		s.hien("cleanup") // again changes nothing
 	})
+}
+
+func TestGoingOnWithoutWritesNothing(t *testing.T) {
+	s := openShop(t, world.Options{}, everyday)
+	s.give(s.join("first"), "0987654321")
+	if _, err := s.CDP.WaitEvents(s.patient(), 3); err != nil {
+		t.Fatal(err)
+	}
+	flash := func() string {
+		t.Helper()
+		var b strings.Builder
+		files, err := os.ReadDir(s.DataDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			content, err := os.ReadFile(filepath.Join(s.DataDir(), f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "%s %d %x\n", f.Name(), len(content), sha256.Sum256(content))
+		}
+		return b.String()
+	}
+	if !soon(func() bool { return ask[control.Queue](s, "queue").Waiting == 0 }) {
+		t.Fatal("events wait")
+	}
+	before := flash()
+	for i := range 20 {
+		p := s.join(fmt.Sprint("p", i))
+		s.skip(p)
+		if err := p.Leave(s.patient()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := flash(); after != before {
+		t.Errorf("20 guests who gave nothing have changed the flash from\n%s\nto\n%s", before, after)
+	}
 }
 
 func TestStopLosesNothingAndKeepsTheDoorShut(t *testing.T) {
