@@ -22,7 +22,9 @@ SHELL := /bin/bash
 build: ## builds bin/hien and bin/hien-demo
 	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo
 
-# With SUMMARY=1 the results are counted and a skipped test is a failure.
+# With SUMMARY=1 the results are counted and a skipped test is a failure. What
+# the browser has seen is kept in bin/artifacts.
+test: export HIEN_ARTIFACTS ?= $(CURDIR)/bin/artifacts
 test: deps-test ## installs what tests lack, then runs all of them
 ifdef SUMMARY
 	@mkdir -p bin

@@ -61,6 +61,11 @@ func (s *story) scan() (int, error) {
 	if err != nil {
 		return files, err
 	}
+	temporary, more, err := search.Dir(os.TempDir()) // the world's own; it was empty
+	if err != nil {
+		return files, err
+	}
+	files, found = files+more, append(found, temporary...)
 	if len(found) > 0 {
 		return files, fmt.Errorf("A's number is readable in %s", strings.Join(found, ", "))
 	}
