@@ -456,6 +456,22 @@ func TestCodesOfOneNumberAreLimitedWhateverDeviceAsks(t *testing.T) {
 	}
 }
 
+func TestACodeThatWasSentStaysGoodWhenAnotherIsRefused(t *testing.T) {
+	p := newPorch(t)
+	for i := range hien.CodesPerQuarter {
+		if err := p.Ask(t.Context(), device(i), p.application("0987654321", consent.VisitFrequency), p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := device(0)
+	if err := p.AskAgain(t.Context(), d, p.now); !errors.Is(err, hien.ErrTooMany) {
+		t.Fatalf("AskAgain = %v; want ErrTooMany", err)
+	}
+	if err := p.Prove(t.Context(), d, p.codes.of(d), p.now); err != nil {
+		t.Errorf("the code that was sent: %v", err)
+	}
+}
+
 func TestAtMostFiveOfManyGuessesAreLookedAt(t *testing.T) {
 	p := newPorch(t)
 	d := device(1)

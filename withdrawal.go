@@ -1,0 +1,57 @@
+package hien
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// Withdraw takes back the purposes, or all of them with none named: the
+// ledger entry, the deletion of what was queued and the event that tells of
+// it are one transaction, in force when Withdraw returns (R-RGT-2). It is the
+// only way in for a withdrawal. channel says where it was asked for. To take
+// back what was not agreed to changes nothing.
+func (g *Gateway) Withdraw(ctx context.Context, who Who, purposes []consent.Purpose, channel string, now Moment) error {
+	if g.parts.Record == nil {
+		return ErrStorage
+	}
+	s := g.settings.Load()
+	err := g.parts.Record.Withdraw(ctx, who, func(m Member) (Withdrawal, error) {
+		var back []consent.Purpose
+		for _, a := range m.Consent.Answers() {
+			if a.Agreed && (len(purposes) == 0 || slices.Contains(purposes, a.Purpose)) {
+				back = append(back, a.Purpose)
+			}
+		}
+		if len(back) == 0 {
+			return Withdrawal{}, ErrUnchanged
+		}
+		w := Withdrawal{After: m.Consent.Without(back...), Purposes: back}
+		w.Statement = consent.StateWithdrawal(consent.NewID(), m.Consent.Subject(), back, now)
+		w.Statement.Store, w.Statement.Channel, w.Statement.Build = s.StoreID, channel, Version
+		var err error
+		w.Event, err = NewWithdrawal(w.After, back, m.Key, now, Facts{Store: s.StoreID})
+		return w, err
+	})
+	if errors.Is(err, ErrUnchanged) {
+		return nil
+	}
+	if err == nil {
+		g.parts.Wake()
+	}
+	return err
+}
+
+// Receipt finds what a receipt's secret proves.
+func (g *Gateway) Receipt(ctx context.Context, secret string) (Receipt, error) {
+	if g.parts.Record == nil {
+		return Receipt{}, ErrStorage
+	}
+	return g.parts.Record.Receipt(ctx, ReceiptHash(secret))
+}
+
+// ReceiptHash is what the record keeps of a receipt's secret.
+func ReceiptHash(secret string) consent.Hash { return sha256.Sum256([]byte(secret)) }
