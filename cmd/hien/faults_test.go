@@ -604,7 +604,13 @@ func TestStopLosesNothingAndKeepsTheDoorShut(t *testing.T) {
 	if q := s.join("q"); s.online(q) {
 		t.Error("a guest without a pass is online while the daemon is stopped")
 	}
+	if _, err := s.Router.Run(s.patient(), "ipset", "flush"); err != nil {
+		t.Fatal(err)
+	}
 	s.start()
+	if !soon(func() bool { return s.online(p) }) {
+		t.Error("a pass that was flushed while the daemon was stopped did not come back with it")
+	}
 	again, err := p.NewBrowser("vi").Open(s.patient(), page.Receipt())
 	if err != nil || again.Status != 200 || !strings.Contains(again.Text(), "Zalo") {
 		t.Errorf("the receipt after a restart: %v, %s", err, again.Text())
