@@ -92,7 +92,24 @@ func TestWhoOpenedTheConnectionStaysWhoItIs(t *testing.T) {
 	fmt.Fprintf(conn, "GET /online?lang=vi HTTP/1.1\r\nHost: %s\r\n", portal)
 	s.says(mallory.IPv4(), victim.MAC)
 	io.WriteString(conn, "Connection: close\r\n\r\n")
-	// The answer goes to the victim's MAC; it comes when the table is right again.
+	// The answer goes to the victim's MAC, and again and again as nobody
+	// acknowledges it; it comes when the table is right again.
+	answered := func() bool {
+		out, err := s.Router.Run(s.patient(), "ss", "-tnH", "sport", "=", ":2050")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out) {
+			f := strings.Fields(line) // state, bytes received, bytes not acknowledged, here, there
+			if len(f) >= 5 && strings.Contains(f[4], mallory.IPv4().String()) && f[2] != "0" {
+				return true
+			}
+		}
+		return false
+	}
+	if !soon(answered) {
+		t.Fatal("the portal has not answered while the table was wrong")
+	}
 	s.says(mallory.IPv4(), mallory.MAC)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
