@@ -113,8 +113,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	switch {
 	case gr.PassLeft > 0:
 		gr.Step = Inside
-		// The guest asks for the portal, so perhaps the kernel lost it.
-		err = g.parts.Door.Admit(ctx, d.Guest, []netip.Addr{d.Addr}, gr.PassLeft)
+		err = g.readmit(ctx, d, gr.PassLeft)
 	case guest.Form != nil && g.opens(guest.Form):
 		gr.Step = AtCode
 		gr.LastTwo = guest.Form.LastTwo
@@ -144,7 +143,17 @@ func (g *Gateway) Inside(ctx context.Context, d Device, now Moment) (bool, error
 	if err := g.Saw(ctx, Sighting{Guest: d.Guest, Addr: d.Addr, Source: "portal"}, now); err != nil {
 		return false, err
 	}
-	return true, g.parts.Door.Admit(ctx, d.Guest, []netip.Addr{d.Addr}, left)
+	return true, g.readmit(ctx, d, left)
+}
+
+// readmit lets a guest with a pass through again that stands before the portal
+// all the same: the kernel has lost it. An address that cannot be a guest's
+// gets no way out by asking.
+func (g *Gateway) readmit(ctx context.Context, d Device, left time.Duration) error {
+	if !g.reachable(d.Guest.Zone, d.Addr) {
+		return nil
+	}
+	return g.parts.Door.Admit(ctx, d.Guest, []netip.Addr{d.Addr}, left)
 }
 
 // complain logs a trouble that every guest would meet, once a minute: a

@@ -743,6 +743,30 @@ func TestAnAddressHasOneOwner(t *testing.T) {
 	}
 }
 
+func TestAPassThatTheKernelLostComesBackAtThePortal(t *testing.T) {
+	p := newPorch(t)
+	d, stranger := device(1), device(2)
+	p.greet(d)
+	if err := p.Admit(t.Context(), d, p.now); err != nil {
+		t.Fatal(err)
+	}
+	lose := func() { p.door.in = make(map[hien.GuestID]map[netip.Addr]time.Duration) }
+	lose()
+	if inside, err := p.Inside(t.Context(), d, p.now); err != nil || !inside || p.door.left(d) == 0 {
+		t.Errorf("a probe: inside %v, %v, in for %v", inside, err, p.door.left(d))
+	}
+	lose()
+	if g := p.greet(d); g.Step != hien.Inside || p.door.left(d) == 0 {
+		t.Errorf("the page: %+v, in for %v", g, p.door.left(d))
+	}
+	if inside, err := p.Inside(t.Context(), stranger, p.now); err != nil || inside || p.door.left(stranger) != 0 {
+		t.Errorf("a stranger's probe: inside %v, %v, in for %v", inside, err, p.door.left(stranger))
+	}
+	if _, known, _ := p.book.Guest(stranger.Guest); known {
+		t.Error("a stranger's probe was written down")
+	}
+}
+
 func TestManyAddressesOfOneGuestDoNotFillTheDoor(t *testing.T) {
 	p := newPorch(t)
 	d := device(1)
@@ -774,6 +798,10 @@ func TestAddressesOfOthersAreNoGuests(t *testing.T) {
 	till := hien.Device{Guest: d.Guest, Addr: netip.MustParseAddr("192.168.1.10")}
 	if err := p.Saw(t.Context(), hien.Sighting{Guest: d.Guest, Addr: till.Addr, Source: "neighbour"}, p.now); err != nil || p.door.left(till) != 0 {
 		t.Errorf("an address of another network: %v, let through for %v", err, p.door.left(till))
+	}
+	p.greet(till)
+	if inside, err := p.Inside(t.Context(), till, p.now); err != nil || !inside || p.door.left(till) != 0 {
+		t.Errorf("an address of another network at the portal: inside %v, %v, let through for %v", inside, err, p.door.left(till))
 	}
 }
 
