@@ -66,20 +66,7 @@ type management struct {
 	Denied   []consent.Purpose `json:"deniedConsentIds"`
 }
 
-// Encode writes events as one batch, as it is sent at now. An event that its
-// consent does not allow is an error.
-func Encode(writeKey string, events []hien.Event, now hien.Moment) ([]byte, error) {
-	calls := make([]json.RawMessage, len(events))
-	for i, e := range events {
-		text, err := encodeEvent(e, now)
-		if err != nil {
-			return nil, err
-		}
-		calls[i] = text
-	}
-	return encodeBatch(writeKey, calls, now)
-}
-
+// encodeBatch writes encoded events as one batch, as it is sent at now.
 func encodeBatch(writeKey string, calls []json.RawMessage, now hien.Moment) ([]byte, error) {
 	b := batch{WriteKey: writeKey, Batch: calls}
 	if now.InStep {
