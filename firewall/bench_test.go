@@ -37,8 +37,18 @@ func measure(b *testing.B, f func(i int)) {
 	b.ReportMetric(float64((cpu()-start).Microseconds())/float64(i), "cpu-µs/op")
 }
 
-func benchHouse(b *testing.B) *house {
-	h := newHouse(b, world.Options{GuestPrefix: netip.MustParsePrefix("10.77.0.1/16"), Uncounted: true})
+// benchmarks runs a benchmark with every back end.
+func benchmarks(b *testing.B, bench func(b *testing.B, h *house)) {
+	for _, e := range backEnds {
+		b.Run(e.String(), func(b *testing.B) {
+			systemIPTables(b, e.variant)
+			bench(b, benchHouse(b, e))
+		})
+	}
+}
+
+func benchHouse(b *testing.B, e backEnd) *house {
+	h := newHouse(b, e, world.Options{GuestPrefix: netip.MustParsePrefix("10.77.0.1/16"), Uncounted: true})
 	h.apply()
 	return h
 }
@@ -60,33 +70,34 @@ func admitNewcomer(b *testing.B, f *firewall.Firewall, i int) {
 }
 
 func BenchmarkAdmitOne(b *testing.B) {
-	h := benchHouse(b)
-	measure(b, func(i int) { admitNewcomer(b, h.door, i%60000) })
-}
-
-func BenchmarkAdmitThousand(b *testing.B) {
-	h := benchHouse(b)
-	measure(b, func(int) {
+	benchmarks(b, func(b *testing.B, h *house) {
 		for i := range 1000 {
 			admitNewcomer(b, h.door, i)
 		}
+		b.Run("new", func(b *testing.B) {
+			measure(b, func(i int) { admitNewcomer(b, h.door, 1000+i%59000) })
+		})
+		b.Run("again", func(b *testing.B) {
+			measure(b, func(i int) { admitNewcomer(b, h.door, i%1000) })
+		})
 	})
 }
 
 func BenchmarkRemoveOne(b *testing.B) {
-	for _, flows := range []int{0, 10000} {
-		b.Run(fmt.Sprint(flows, "-connections"), func(b *testing.B) {
-			h := benchHouse(b)
-			fill(b, h, flows)
-			admitNewcomer(b, h.door, 1)
-			id, addrs := newcomer(1)
-			measure(b, func(int) {
-				if err := h.door.Remove(b.Context(), id, addrs); err != nil {
-					b.Fatal(err)
-				}
+	benchmarks(b, func(b *testing.B, h *house) {
+		for _, flows := range []int{0, 10000} {
+			b.Run(fmt.Sprint(flows, "-connections"), func(b *testing.B) {
+				fill(b, h, flows)
+				admitNewcomer(b, h.door, 1)
+				id, addrs := newcomer(1)
+				measure(b, func(int) {
+					if err := h.door.Remove(b.Context(), id, addrs); err != nil {
+						b.Fatal(err)
+					}
+				})
 			})
-		})
-	}
+		}
+	})
 }
 
 // fill gives the router's table n connections, half of them of each family.
@@ -104,41 +115,32 @@ func fill(b *testing.B, h *house, n int) {
 	}
 }
 
-func BenchmarkPassesThousand(b *testing.B) {
-	h := benchHouse(b)
-	for i := range 1000 {
-		admitNewcomer(b, h.door, i)
-	}
-	measure(b, func(int) {
-		if all, err := h.door.Passes(b.Context()); err != nil || len(all) != 2000 {
-			b.Fatal(len(all), err)
+// BenchmarkWithAThousand is what is done now and then, with 1,000 guests.
+func BenchmarkWithAThousand(b *testing.B) {
+	benchmarks(b, func(b *testing.B, h *house) {
+		for i := range 1000 {
+			admitNewcomer(b, h.door, i)
 		}
-	})
-}
-
-func BenchmarkApplyUnchanged(b *testing.B) {
-	h := benchHouse(b)
-	measure(b, func(int) { h.apply() })
-}
-
-func BenchmarkApplyAnew(b *testing.B) {
-	h := benchHouse(b)
-	b.Run("apply-and-cleanup", func(b *testing.B) {
-		measure(b, func(int) {
-			h.do(func() error { return h.door.Cleanup(b.Context()) })
-			h.apply()
+		b.Run("usage", func(b *testing.B) {
+			measure(b, func(int) {
+				if all, err := h.door.Usage(b.Context()); err != nil || len(all) < 4000 {
+					b.Fatal(len(all), err)
+				}
+			})
 		})
-	})
-}
-
-func BenchmarkCheck(b *testing.B) {
-	h := benchHouse(b)
-	for i := range 1000 {
-		admitNewcomer(b, h.door, i)
-	}
-	measure(b, func(int) {
-		if found := h.differences(); len(found) > 0 {
-			b.Fatal(found)
-		}
+		b.Run("check", func(b *testing.B) {
+			measure(b, func(int) {
+				if found := h.differences(); len(found) > 0 {
+					b.Fatal(found)
+				}
+			})
+		})
+		b.Run("apply-unchanged", func(b *testing.B) { measure(b, func(int) { h.apply() }) })
+		b.Run("cleanup-and-apply", func(b *testing.B) {
+			measure(b, func(int) {
+				h.cleanup()
+				h.apply()
+			})
+		})
 	})
 }

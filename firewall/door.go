@@ -11,7 +11,11 @@ import (
 	"github.com/hien-wifi/hien"
 )
 
-var _ hien.Door = (*Firewall)(nil)
+var (
+	_ hien.Door   = (*Firewall)(nil)
+	_ hien.Meter  = (*Firewall)(nil)
+	_ hien.Lender = (*Firewall)(nil)
+)
 
 // An Element is a pass as the kernel has it.
 type Element struct {
@@ -21,30 +25,53 @@ type Element struct {
 	Left time.Duration // until the kernel forgets it, in whole seconds
 }
 
-// passes are the members of both sets that let a guest through. IPv6
-// link-local addresses are left out: they are never forwarded.
-func (f *Firewall) passes(z Zone, mac hien.MAC, addrs []netip.Addr, left time.Duration) map[setDef][]member {
-	four, six := z.set4(f.kernel), z.set6(f.kernel)
-	found := map[setDef][]member{}
-	for _, a := range addrs {
-		a = a.Unmap().WithZone("")
+// guestEntries are a guest's members of the sets in which guests are known as
+// passes are. IPv6 link-local addresses are left out: they are never
+// forwarded.
+func (f *Firewall) guestEntries(four, six setID, mac hien.MAC, addrs []netip.Addr, left time.Duration) (all []entry) {
+	k := f.Kernel()
+	for _, a := range f.routed(addrs) {
 		switch {
-		case a.Is4() && four.holds(a):
-			found[four] = append(found[four], member{a, mac, left})
-		case a.Is6() && !a.IsLinkLocalUnicast() && f.kernel.IPv6 && six.kind == HashIP:
-			found[six] = append(found[six], member{addr: a, left: left})
+		case a.Is4():
+			all = append(all, entry{four, member{addr: a, mac: mac, left: left}})
+		case k.V6 == HashIP:
+			all = append(all, entry{six, member{addr: a, left: left}})
 		}
 	}
-	if f.kernel.IPv6 && six.kind == HashMAC {
-		found[six] = []member{{mac: mac, left: left}}
+	if k.IPv6 && k.V6 == HashMAC {
+		all = append(all, entry{six, member{mac: mac, left: left}})
 	}
-	return found
+	return all
+}
+
+// downEntries count what comes to a guest.
+func (f *Firewall) downEntries(addrs []netip.Addr, left time.Duration) (all []entry) {
+	for _, a := range f.routed(addrs) {
+		set := down4
+		if a.Is6() {
+			set = down6
+		}
+		all = append(all, entry{set, member{addr: a, left: left}})
+	}
+	return all
+}
+
+// routed are the addresses whose packets are routed, of the families that the
+// kernel knows.
+func (f *Firewall) routed(addrs []netip.Addr) (plain []netip.Addr) {
+	for _, a := range addrs {
+		a = a.Unmap().WithZone("")
+		if a.Is4() || a.Is6() && f.Kernel().IPv6 && !a.IsLinkLocalUnicast() {
+			plain = append(plain, a)
+		}
+	}
+	return plain
 }
 
 // Admit lets a guest at these addresses through for left, on IPv4 and IPv6 in
 // the same step; a pass that is there gets the new length. left is rounded up
 // to whole seconds; at 0 or less the guest is removed. Addresses outside of
-// the zone's network are passed over.
+// the zone's network are passed over where the set's type is for one network.
 //
 // A connection that was redirected to the portal stays there until it ends:
 // the portal must close each after its answer. To end it here would cost a
@@ -56,13 +83,8 @@ func (f *Firewall) Admit(ctx context.Context, id hien.GuestID, addrs []netip.Add
 		return f.Remove(ctx, id, addrs)
 	}
 	err := f.change(ctx, id, func(z Zone) error {
-		var errs []error // a set that is full keeps nobody out of the others
-		for set, members := range f.passes(z, id.MAC, addrs, left) {
-			for _, m := range members {
-				errs = append(errs, f.sets.add(set.name, m))
-			}
-		}
-		return errors.Join(errs...)
+		add := append(f.guestEntries(passes4, passes6, id.MAC, addrs, left), f.downEntries(addrs, left)...)
+		return f.back.change(ctx, z, nil, add)
 	})
 	if err != nil {
 		return fmt.Errorf("admit %s in zone %s: %w", id.MAC, id.Zone, err)
@@ -76,24 +98,10 @@ func (f *Firewall) Admit(ctx context.Context, id hien.GuestID, addrs []netip.Add
 // that a guest has given up must not end what it does from another one.
 func (f *Firewall) Remove(ctx context.Context, id hien.GuestID, addrs []netip.Addr) error {
 	err := f.change(ctx, id, func(z Zone) error {
-		var errs []error
-		byMAC := setDef{}
-		for set, members := range f.passes(z, id.MAC, addrs, 0) {
-			if set.kind == HashMAC {
-				byMAC = set
-				continue
-			}
-			for _, m := range members {
-				errs = append(errs, f.shut(set, m))
-			}
-		}
-		if byMAC.name != "" {
-			errs = append(errs, f.shutLast(z.set4(f.kernel), byMAC, id.MAC))
-		}
-		return errors.Join(errs...)
+		return f.take(ctx, z, id.MAC, passes4, append(f.guestEntries(passes4, passes6, id.MAC, addrs, 0), f.downEntries(addrs, 0)...))
 	})
 	if err == nil {
-		err = f.disconnect(addrs)
+		err = f.flows.delete(f.routed(addrs))
 	}
 	if err != nil {
 		return fmt.Errorf("remove %s from zone %s: %w", id.MAC, id.Zone, err)
@@ -101,44 +109,90 @@ func (f *Firewall) Remove(ctx context.Context, id hien.GuestID, addrs []netip.Ad
 	return nil
 }
 
-// shutLast takes a hardware address out of a set unless it is left in the set
-// of IPv4 passes.
-func (f *Firewall) shutLast(four, byMAC setDef, mac hien.MAC) error {
-	set, err := f.sets.list(four.name)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(set.members, func(m member) bool { return m.mac == mac }) {
-		return nil
-	}
-	return f.sets.del(byMAC.name, member{mac: mac})
-}
-
-// shut takes one member out of a set. A bitmap's member is found by address
-// alone when it is deleted, so one that belongs to another device by now is
-// looked at first and kept.
-func (f *Firewall) shut(set setDef, m member) error {
-	if set.kind == BitmapIPMAC {
-		if in, err := f.sets.test(set.name, m); err != nil || !in {
+// take takes a guest's members out. Its hardware address stays in a set of
+// such while the IPv4 set still has another member of the guest's.
+func (f *Firewall) take(ctx context.Context, z Zone, mac hien.MAC, four setID, del []entry) error {
+	byMAC := slices.IndexFunc(del, func(e entry) bool { return !e.addr.IsValid() })
+	if byMAC >= 0 {
+		have, err := f.back.members(ctx, z, four)
+		if err != nil {
 			return err
 		}
+		goes := func(m member) bool {
+			return slices.ContainsFunc(del, func(e entry) bool { return e.set == four && e.addr == m.addr })
+		}
+		if slices.ContainsFunc(have, func(m member) bool { return m.mac == mac && !goes(m) }) {
+			del = slices.Delete(del, byMAC, byMAC+1)
+		}
 	}
-	return f.sets.del(set.name, m)
+	return f.back.change(ctx, z, del, nil)
 }
 
-// change runs do on the guest's zone while no set is being replaced. After
-// Release a set that is gone is no error: then nobody is kept out.
-func (f *Firewall) change(ctx context.Context, id hien.GuestID, do func(Zone) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// Lend lets a guest without a pass reach the hosts that were planted for
+// codes, for left; with 0 no longer.
+func (f *Firewall) Lend(ctx context.Context, id hien.GuestID, addrs []netip.Addr, left time.Duration) error {
+	err := f.change(ctx, id, func(z Zone) error {
+		entries := f.guestEntries(lent4, lent6, id.MAC, addrs, left)
+		if left <= 0 {
+			return f.take(ctx, z, id.MAC, lent4, entries)
+		}
+		return f.back.change(ctx, z, nil, entries)
+	})
+	if err == nil && left <= 0 {
+		err = f.flows.delete(f.routed(addrs))
 	}
+	if err != nil {
+		return fmt.Errorf("lend the garden to %s in zone %s: %w", id.MAC, id.Zone, err)
+	}
+	return nil
+}
+
+// Plant lets guests without a pass reach hosts for left: all guests of the
+// zone, or with forCode those to whom that was lent. A host that is there
+// keeps the longer time. Hosts that are no part of the internet are left out.
+func (f *Firewall) Plant(ctx context.Context, zone string, hosts []netip.Addr, left time.Duration, forCode bool) error {
+	four, six := garden4, garden6
+	if forCode {
+		four, six = codes4, codes6
+	}
+	var add []entry
+	for _, a := range f.routed(hosts) {
+		set, shut := four, private4
+		if a.Is6() {
+			set, shut = six, private6
+		}
+		if !slices.ContainsFunc(shut, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			add = append(add, entry{set, member{addr: a, left: left}})
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	err := f.inZone(ctx, zone, func(z Zone) error { return f.back.change(ctx, z, nil, add) })
+	if err != nil {
+		return fmt.Errorf("plant in the garden of zone %s: %w", zone, err)
+	}
+	return nil
+}
+
+// change runs do on the guest's zone.
+func (f *Firewall) change(ctx context.Context, id hien.GuestID, do func(Zone) error) error {
 	if id.MAC.IsZero() {
 		return errors.New("no hardware address")
+	}
+	return f.inZone(ctx, id.Zone, do)
+}
+
+// inZone runs do on a zone while no set is being replaced. After Release a
+// set that is gone is no error: then nobody is kept out.
+func (f *Firewall) inZone(ctx context.Context, name string, do func(Zone) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	f.members.Lock()
 	defer f.members.Unlock()
 	f.state.Lock()
-	z, ok := f.wish.zone(id.Zone)
+	z, ok := f.wish.zone(name)
 	released := f.released
 	f.state.Unlock()
 	if !ok {
@@ -151,37 +205,51 @@ func (f *Firewall) change(ctx context.Context, id hien.GuestID, do func(Zone) er
 	return err
 }
 
-// disconnect ends the connections that began at the addresses.
-func (f *Firewall) disconnect(addrs []netip.Addr) error {
-	var plain []netip.Addr
-	for _, a := range addrs {
-		a = a.Unmap().WithZone("")
-		if a.Is4() || a.Is6() && f.kernel.IPv6 && !a.IsLinkLocalUnicast() {
-			plain = append(plain, a)
-		}
-	}
-	return f.flows.delete(plain)
-}
-
 // Passes are the passes that the kernel has now.
 func (f *Firewall) Passes(ctx context.Context) ([]Element, error) {
+	var all []Element
+	err := f.each(ctx, []setID{passes4, passes6}, func(z Zone, _ setID, m member) {
+		all = append(all, Element{z.Name, m.mac, m.addr, m.left})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("passes: %w", err)
+	}
+	return all, nil
+}
+
+// Usage is what the kernel has counted of passes and of what was lent.
+func (f *Firewall) Usage(ctx context.Context) ([]hien.Usage, error) {
+	var all []hien.Usage
+	err := f.each(ctx, []setID{passes4, passes6, down4, down6, lent4, lent6}, func(z Zone, set setID, m member) {
+		all = append(all, hien.Usage{Zone: z.Name, MAC: m.mac, Addr: m.addr, Bytes: m.bytes, Lent: set == lent4 || set == lent6})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("usage: %w", err)
+	}
+	return all, nil
+}
+
+// each hands the members of these sets of every zone to do.
+func (f *Firewall) each(ctx context.Context, sets []setID, do func(Zone, setID, member)) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	f.state.Lock()
-	wish := f.wish.clone()
+	zones := f.wish.clone().Zones
 	f.state.Unlock()
-	var all []Element
-	for _, z := range wish.Zones {
-		for _, d := range (Ruleset{[]Zone{z}}).sets(f.kernel) {
-			set, err := f.sets.list(d.name)
-			if err != nil {
-				return nil, fmt.Errorf("passes of zone %s: %w", z.Name, err)
+	for _, z := range zones {
+		for _, set := range sets {
+			if set.six() && !f.Kernel().IPv6 {
+				continue
 			}
-			for _, m := range set.members {
-				all = append(all, Element{z.Name, m.mac, m.addr, m.left})
+			members, err := f.back.members(ctx, z, set)
+			if err != nil {
+				return fmt.Errorf("%s of zone %s: %w", set, z.Name, err)
+			}
+			for _, m := range members {
+				do(z, set, m)
 			}
 		}
 	}
-	return all, nil
+	return nil
 }

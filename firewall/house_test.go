@@ -29,22 +29,78 @@ func soon(t testing.TB) context.Context {
 	return ctx
 }
 
+// A backEnd is one of the packet filters with which every test of this suite
+// must come to the same end.
+type backEnd struct {
+	firewall.Backend
+	variant string // of the system's iptables
+}
+
+func (e backEnd) String() string {
+	if e.Backend == firewall.NFTables {
+		return "nftables"
+	}
+	return "iptables-" + e.variant
+}
+
+var backEnds = []backEnd{{firewall.NFTables, "nft"}, {firewall.IPTables, "nft"}, {firewall.IPTables, "legacy"}}
+
+// backends runs a test with every back end.
+func backends(t *testing.T, test func(t *testing.T, e backEnd)) {
+	for _, e := range backEnds {
+		t.Run(e.String(), func(t *testing.T) {
+			systemIPTables(t, e.variant)
+			test(t, e)
+		})
+	}
+}
+
+// variants runs a test with each of the two iptables that a system may have.
+func variants(t *testing.T, test func(t *testing.T)) {
+	for _, variant := range []string{"nft", "legacy"} {
+		t.Run(variant, func(t *testing.T) {
+			systemIPTables(t, variant)
+			test(t)
+		})
+	}
+}
+
+// systemIPTables makes iptables and ip6tables this variant's.
+func systemIPTables(t testing.TB, variant string) {
+	multi, err := exec.LookPath("xtables-" + variant + "-multi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"iptables", "ip6tables"} {
+		for _, kind := range []string{"", "-save", "-restore"} {
+			if err := os.Symlink(multi, filepath.Join(dir, name+kind)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
 // A house is a world with a portal in its router and the door before it.
 type house struct {
 	t testing.TB
 	*world.World
+	back  backEnd
 	door  *firewall.Firewall
 	rules firewall.Ruleset
+
+	refill func(context.Context) // of the door, when it is opened
 }
 
 const portalPort = 2050
 
 // newHouse builds a world with a portal that answers every request with a
-// redirect, and services on the router that no guest may reach.
-func newHouse(t testing.TB, o world.Options) *house {
+// redirect.
+func newHouse(t testing.TB, e backEnd, o world.Options) *house {
 	t.Helper()
 	world.Need(t)
-	o.NoCDP = true
+	o.NoCDP, o.IPTables = true, "iptables"
 	w, err := world.New(soon(t), o)
 	if err != nil {
 		t.Fatal(err)
@@ -54,32 +110,38 @@ func newHouse(t testing.TB, o world.Options) *house {
 	if !prefix.IsValid() {
 		prefix = netip.MustParsePrefix("10.77.0.1/24")
 	}
-	h := &house{t: t, World: w, rules: firewall.Ruleset{Zones: []firewall.Zone{
+	h := &house{t: t, World: w, back: e, rules: firewall.Ruleset{Uplinks: []string{world.WAN}, Zones: []firewall.Zone{
 		{Name: "guest", Interface: world.GuestBridge, PortalPort: portalPort, Prefix: prefix},
 	}}}
-	portal := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.serve(portalPort, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://portal.test/", http.StatusFound)
-	})
-	admin := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "the router's own page")
-	})
-	for _, port := range append([]int{portalPort}, routerPorts...) {
-		l, err := w.Router.Listen("tcp", fmt.Sprint(":", port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		handler := admin
-		if port == portalPort {
-			handler = portal
-		}
-		w.Internet.ServeHTTP(l, handler, nil, false)
-	}
+	}))
 	h.door = h.open()
 	return h
 }
 
+// serve answers on a tcp port of the router.
+func (h *house) serve(port int, handler http.Handler) {
+	h.t.Helper()
+	l, err := h.Router.Listen("tcp", fmt.Sprint(":", port))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.Internet.ServeHTTP(l, handler, nil, false)
+}
+
 // routerPorts are the router's own services: SSH, two admin pages.
 var routerPorts = []int{22, 80, 8080}
+
+// serveRouter starts the router's own services.
+func (h *house) serveRouter() {
+	h.t.Helper()
+	for _, port := range routerPorts {
+		h.serve(port, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "the router's own page")
+		}))
+	}
+}
 
 func (h *house) do(f func() error) {
 	h.t.Helper()
@@ -92,7 +154,11 @@ func (h *house) do(f func() error) {
 func (h *house) open() (f *firewall.Firewall) {
 	h.t.Helper()
 	h.do(func() (err error) {
-		f, err = firewall.Open(soon(h.t), firewall.Options{})
+		f, err = firewall.Open(soon(h.t), firewall.Options{Backend: h.back.Backend, Refill: func(ctx context.Context) {
+			if h.refill != nil {
+				h.refill(ctx)
+			}
+		}})
 		return err
 	})
 	h.t.Cleanup(func() { f.Close() })
@@ -102,6 +168,11 @@ func (h *house) open() (f *firewall.Firewall) {
 func (h *house) apply() {
 	h.t.Helper()
 	h.do(func() error { return h.door.Apply(soon(h.t), h.rules) })
+}
+
+func (h *house) cleanup() {
+	h.t.Helper()
+	h.do(func() error { return h.door.Cleanup(soon(h.t)) })
 }
 
 // differences are what Check finds.
@@ -124,20 +195,34 @@ func (h *house) run(args ...string) string {
 	return out
 }
 
-var (
-	comment  = regexp.MustCompile(`(?m)^#.*\n`)
-	counters = regexp.MustCompile(` \[\d+:\d+\]`)
-	timeouts = regexp.MustCompile(` timeout \d+`)
-	initval  = regexp.MustCompile(` initval \S+`)
-)
+// onlyIPv4 is a deed on a chain that IPv6 has none of: its addresses are not
+// translated.
+func onlyIPv4(deed string) bool {
+	return strings.HasPrefix(deed, "iptables -t nat ") && strings.HasSuffix(deed, "HIEN-POSTROUTING")
+}
 
-// kernel is all that the tools tell of the router's rules and sets, without
-// dates, counters and what runs down.
+// line runs a program on the router that is written as one line, for both
+// families where it is iptables.
+func (h *house) line(s string) {
+	h.t.Helper()
+	args := strings.Fields(s)
+	h.run(args...)
+	if args[0] == "iptables" && !onlyIPv4(s) {
+		args[0] = "ip6tables"
+		h.run(args...)
+	}
+}
+
+// passing is what the tools tell that changes by itself: dates, counters, what
+// runs down, and in what buckets the kernel measures speeds.
+var passing = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]| timeout \w+| initval \S+| (counter )?packets \d+ bytes \d+| expires \w+|^.*elements = .* limit rate .*\n`)
+
+// kernel is all that the tools tell of the router's rules and sets.
 func (h *house) kernel() string {
 	h.t.Helper()
-	text := h.run("iptables-save") + h.run("ip6tables-save") + h.run("ipset", "save")
-	text = comment.ReplaceAllString(text, "")
-	return timeouts.ReplaceAllString(initval.ReplaceAllString(counters.ReplaceAllString(text, ""), ""), "")
+	text := h.run("iptables-save") + h.run("ip6tables-save") + h.run("ipset", "save") + h.run("nft", "list", "ruleset") +
+		h.run("ip", "-4", "rule") + h.run("ip", "-6", "rule")
+	return passing.ReplaceAllString(text, "")
 }
 
 // join brings a new phone onto the guest network.
@@ -222,28 +307,6 @@ func (h *house) inRouter(f func() error) <-chan error {
 		ended <- err
 	}()
 	return ended
-}
-
-// variants runs a test with each of the two iptables that a system may have.
-func variants(t *testing.T, test func(t *testing.T)) {
-	for _, variant := range []string{"nft", "legacy"} {
-		t.Run(variant, func(t *testing.T) {
-			multi, err := exec.LookPath("xtables-" + variant + "-multi")
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			for _, name := range []string{"iptables", "ip6tables"} {
-				for _, kind := range []string{"", "-save", "-restore"} {
-					if err := os.Symlink(multi, filepath.Join(dir, name+kind)); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-			test(t)
-		})
-	}
 }
 
 func contains(all []string, part string) bool {

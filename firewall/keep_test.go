@@ -38,6 +38,7 @@ func keeping(t *testing.T, check func() ([]string, error), mend func() (bool, er
 		check: func(context.Context) ([]string, error) { return check() },
 		mend:  func(context.Context) (bool, error) { return mend() },
 		count: new(atomic.Uint64),
+		bell:  newBell(),
 		log:   slog.New(slog.NewTextHandler(logged, nil)),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -95,26 +96,146 @@ func TestKeepDoesNotRepairAfterRelease(t *testing.T) {
 
 func TestKeepTellsAnErrorOnceAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var locked atomic.Bool
+		var locked, broken atomic.Bool
 		locked.Store(true)
+		broken.Store(true)
 		k, logged := keeping(t,
 			func() ([]string, error) {
-				if locked.Load() {
+				switch {
+				case locked.Load():
 					return nil, errors.New("no lock")
+				case broken.Load():
+					return []string{"the jump is missing"}, nil
 				}
-				return []string{"the jump is missing"}, nil
+				return nil, nil
 			},
-			func() (bool, error) { return true, nil }, nil)
+			func() (bool, error) { broken.Store(false); return true, nil }, nil)
 		time.Sleep(31 * time.Second)
 		synctest.Wait()
 		if n := strings.Count(logged.String(), "no lock"); n != 1 {
 			t.Errorf("got %d lines, want 1:\n%s", n, logged)
 		}
 		locked.Store(false)
-		time.Sleep(5 * time.Second)
+		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if k.count.Load() != 1 {
-			t.Errorf("got %d repairs after the error has gone, want 1", k.count.Load())
+			t.Errorf("got %d repairs within 2 s after the error has gone, want 1", k.count.Load())
 		}
+		locked.Store(true)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := strings.Count(logged.String(), "no lock"); n != 2 {
+			t.Errorf("got %d lines when the error has come back, want 2:\n%s", n, logged)
+		}
+	})
+}
+
+// TestKeepIsQuick holds that a change of which there is news is repaired
+// within milliseconds, and at most the rest between two looks when one was
+// just taken.
+func TestKeepIsQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		var at atomic.Pointer[time.Time]
+		k, _ := keeping(t,
+			func() ([]string, error) {
+				if broken.Load() {
+					return []string{"the jump is missing"}, nil
+				}
+				return nil, nil
+			},
+			func() (bool, error) { broken.Store(false); at.Store(new(time.Now())); return true, nil },
+			nil)
+		for _, c := range []struct{ after, within time.Duration }{
+			{3 * time.Second, settle},
+			{time.Millisecond, 2*checkRest + settle}, // right behind a repair
+			{50 * time.Millisecond, restAtMost + settle},
+			{3 * time.Second, settle},
+		} {
+			time.Sleep(c.after)
+			broken.Store(true)
+			start := time.Now()
+			k.bell.ring()
+			time.Sleep(c.within)
+			synctest.Wait()
+			if broken.Load() {
+				t.Errorf("a change %s after the last repair is not repaired after %s", c.after, c.within)
+				time.Sleep(5 * time.Second)
+				continue
+			}
+			t.Logf("a change %s after the last repair: repaired after %s", c.after, at.Load().Sub(start))
+		}
+	})
+}
+
+// TestKeepDoesNotStorm rings a thousand times a second, and lets another
+// program undo every repair.
+func TestKeepDoesNotStorm(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		undone bool
+		least  int64
+		most   int64
+	}{
+		{"news without a change", false, 40, 50},
+		{"another program undoes every repair", true, 19, 22},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var checks atomic.Int64
+				k, _ := keeping(t,
+					func() ([]string, error) {
+						checks.Add(1)
+						if c.undone {
+							return []string{"the jump is missing"}, nil
+						}
+						return nil, nil
+					},
+					func() (bool, error) { return true, nil },
+					nil)
+				for range 10_000 {
+					k.bell.ring()
+					time.Sleep(time.Millisecond)
+				}
+				if n := checks.Load(); n < c.least || n > c.most {
+					t.Errorf("%d comparisons in 10 s, want %d to %d", n, c.least, c.most)
+				}
+			})
+		})
+	}
+}
+
+func TestOnChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var print atomic.Uint64
+		b, ended := newBell(), make(chan bool)
+		go func() { onChange(ctx, b, glanceEvery, print.Load); close(ended) }()
+		rung := func() bool {
+			select {
+			case <-b:
+				return true
+			default:
+				return false
+			}
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if rung() {
+			t.Error("it rings without a change")
+		}
+		print.Store(7)
+		time.Sleep(glanceEvery)
+		synctest.Wait()
+		if !rung() {
+			t.Error("a change is not told within half a second")
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if rung() {
+			t.Error("a change is told twice")
+		}
+		cancel()
+		<-ended
 	})
 }

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A wire is a netlink socket to the packet filter of the network namespace in
-// which it was opened. It may be used by many at once; one request is on it
-// at a time.
+// A wire is a netlink socket to the packet filter, or to the routes, of the
+// network namespace in which it was opened. It may be used by many at once;
+// one request is on it at a time.
 type wire struct {
 	sockets map[int]*nl.SocketHandle
 }
@@ -22,8 +22,12 @@ type wire struct {
 // netlinkPatience is how long the kernel may take to answer.
 const netlinkPatience = 5 * time.Second
 
-func openWire() (*wire, error) {
-	s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_NETFILTER)
+// openWire opens a wire to the packet filter.
+func openWire() (*wire, error) { return openWireTo(unix.NETLINK_NETFILTER) }
+
+// openWireTo opens a wire to a part of the kernel: netlink(7).
+func openWireTo(protocol int) (*wire, error) {
+	s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), protocol)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
@@ -34,7 +38,7 @@ func openWire() (*wire, error) {
 			return nil, fmt.Errorf("open netlink socket: %w", err)
 		}
 	}
-	return &wire{map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: s}}}, nil
+	return &wire{map[int]*nl.SocketHandle{protocol: {Socket: s}}}, nil
 }
 
 func (w *wire) close() {
@@ -45,16 +49,21 @@ func (w *wire) close() {
 
 // request begins a request: linux/netfilter/nfnetlink.h.
 func (w *wire) request(subsystem, command, flags int, family uint8) *nl.NetlinkRequest {
-	req := &nl.NetlinkRequest{
+	req := w.plain(subsystem<<8|command, flags)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+	return req
+}
+
+// plain begins a request that has a header of its own kind.
+func (w *wire) plain(command, flags int) *nl.NetlinkRequest {
+	return &nl.NetlinkRequest{
 		NlMsghdr: unix.NlMsghdr{
 			Len:   unix.SizeofNlMsghdr,
-			Type:  uint16(subsystem<<8 | command),
+			Type:  uint16(command),
 			Flags: uint16(unix.NLM_F_REQUEST | flags),
 		},
 		Sockets: w.sockets,
 	}
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
-	return req
 }
 
 // attrs calls each with every attribute in b: its type without the flags and

@@ -41,11 +41,14 @@ func listMessage() []byte {
 		attr(nl.IPSET_ATTR_FAMILY, unix.AF_INET),
 		attr(nl.IPSET_ATTR_DATA|nested, join(
 			ip(nl.IPSET_ATTR_IP, 10, 77, 0, 0), ip(nl.IPSET_ATTR_IP_TO, 10, 77, 0, 255),
-			attr(nl.IPSET_ATTR_TIMEOUT|order, 0, 0, 0, 0))...),
+			attr(nl.IPSET_ATTR_REFERENCES|order, 0, 0, 0, 2),
+			attr(nl.IPSET_ATTR_TIMEOUT|order, 0, 0, 0, 0),
+			attr(nl.IPSET_ATTR_CADT_FLAGS|order, 0, 0, 0, nl.IPSET_FLAG_WITH_COUNTERS))...),
 		attr(nl.IPSET_ATTR_ADT|nested, attr(nl.IPSET_ATTR_DATA|nested, join(
 			ip(nl.IPSET_ATTR_IP, 10, 77, 0, 50),
 			attr(nl.IPSET_ATTR_ETHER, 2, 0, 0x5e, 0x10, 0, 1),
-			attr(nl.IPSET_ATTR_TIMEOUT|order, 0, 0, 0x38, 0x40))...)...))
+			attr(nl.IPSET_ATTR_TIMEOUT|order, 0, 0, 0x38, 0x40),
+			attr(nl.IPSET_ATTR_BYTES|order, 0, 0, 0, 0, 0, 0, 1, 2))...)...))
 }
 
 func TestReadSet(t *testing.T) {
@@ -54,7 +57,7 @@ func TestReadSet(t *testing.T) {
 	if len(all) != 1 || len(all[0].members) != 2 {
 		t.Fatalf("got %d sets, want one with two members: %v", len(all), all)
 	}
-	d := Zone{Name: "guest", Prefix: netip.MustParsePrefix("10.77.0.1/24")}.set4(kernelPlain)
+	d := Zone{Name: "guest", Prefix: netip.MustParsePrefix("10.77.0.1/24")}.set(passes4, kernelPlain)
 	if !all[0].is(d) {
 		t.Errorf("%+v is not %+v", all[0], d)
 	}
@@ -62,7 +65,14 @@ func TestReadSet(t *testing.T) {
 	if all[0].is(d) {
 		t.Error("a set of another range passes for ours")
 	}
-	want := member{netip.MustParseAddr("10.77.0.50"), hien.MAC{2, 0, 0x5e, 0x10, 0, 1}, 4 * time.Hour}
+	d.last, d.counters = d.last.Prev(), false
+	if all[0].is(d) {
+		t.Error("a set with counters passes for one without")
+	}
+	if got := all[0].references; got != 2 {
+		t.Errorf("got %d references, want 2", got)
+	}
+	want := member{addr: netip.MustParseAddr("10.77.0.50"), mac: hien.MAC{2, 0, 0x5e, 0x10, 0, 1}, left: 4 * time.Hour, bytes: 258}
 	if got := all[0].members[0]; got != want {
 		t.Errorf("got %+v left %s, want %+v", got, got.left, want)
 	}

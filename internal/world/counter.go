@@ -31,18 +31,28 @@ func (c Counts) Add(d Counts) Counts {
 	return Counts{c.TCP + d.TCP, c.UDP + d.UDP, c.ICMP + d.ICMP, c.DNS + d.DNS, c.Other + d.Other}
 }
 
-// counter reads every packet that comes in on the internet's link.
+// A packetKind is what a packet is, where it arrived. The port is 0 where its
+// protocol has none.
+type packetKind struct {
+	to       netip.Addr
+	protocol byte
+	port     uint16
+}
+
+// counter reads every packet that comes in on a node's link.
 type counter struct {
-	f *os.File
+	f      *os.File
+	marker netip.Addr // where markers are sent, which are not counted
 
 	mu      sync.Mutex
 	seen    map[netip.Addr]Counts
+	kinds   map[packetKind]int
 	markers map[uint64]chan struct{}
 	err     error
 	ended   chan struct{}
 }
 
-func newCounter(n *Node) (*counter, error) {
+func newCounter(n *Node, name string, marker netip.Addr) (*counter, error) {
 	fd := -1
 	err := n.Do(func() (err error) {
 		// Protocol 0 receives nothing until the socket is bound to its link.
@@ -54,7 +64,7 @@ func newCounter(n *Node) (*counter, error) {
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) != nil {
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, room)
 		}
-		link, err := linkIndex(ispLink)
+		link, err := linkIndex(name)
 		if err != nil {
 			return err
 		}
@@ -69,7 +79,9 @@ func newCounter(n *Node) (*counter, error) {
 	}
 	c := &counter{
 		f:       os.NewFile(uintptr(fd), "counter"),
+		marker:  marker,
 		seen:    make(map[netip.Addr]Counts),
+		kinds:   make(map[packetKind]int),
 		markers: make(map[uint64]chan struct{}),
 		ended:   make(chan struct{}),
 	}
@@ -119,13 +131,13 @@ func (c *counter) count(p []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if dst == markerV4 && proto == unix.IPPROTO_UDP && len(rest) >= 16 {
+	if dst == c.marker && proto == unix.IPPROTO_UDP && len(rest) >= 16 {
 		nonce := binary.BigEndian.Uint64(rest[8:])
 		if arrived, ok := c.markers[nonce]; ok {
 			delete(c.markers, nonce)
 			close(arrived)
+			return
 		}
-		return
 	}
 	k := c.seen[dst]
 	switch {
@@ -143,6 +155,18 @@ func (c *counter) count(p []byte) {
 		k.Other++
 	}
 	c.seen[dst] = k
+	kind := packetKind{to: dst, protocol: proto}
+	if (proto == unix.IPPROTO_TCP || proto == unix.IPPROTO_UDP) && len(rest) >= 4 {
+		kind.port = binary.BigEndian.Uint16(rest[2:])
+	}
+	c.kinds[kind]++
+}
+
+// of is how many packets of a kind have arrived.
+func (c *counter) of(k packetKind) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kinds[k]
 }
 
 // parsePacket finds destination, protocol and payload of an IP packet.
@@ -214,6 +238,11 @@ func (w *World) Flush(ctx context.Context) error {
 	if c == nil {
 		return errors.New("flush: the world does not count packets")
 	}
+	return w.flush(ctx, c)
+}
+
+// flush is Flush for any counter behind the router.
+func (w *World) flush(ctx context.Context, c *counter) error {
 	err := w.Router.elsewhere(func() error {
 		var mine unix.CPUSet
 		if err := unix.SchedGetaffinity(0, &mine); err != nil {
@@ -257,7 +286,7 @@ func (c *counter) sendMarker(ctx context.Context, fd int) error {
 	c.mu.Lock()
 	c.markers[nonce] = arrived
 	c.mu.Unlock()
-	to := &unix.SockaddrInet4{Port: 9, Addr: markerV4.As4()}
+	to := &unix.SockaddrInet4{Port: 9, Addr: c.marker.As4()}
 	if err := unix.Sendto(fd, binary.BigEndian.AppendUint64(nil, nonce), 0, to); err != nil {
 		return fmt.Errorf("send a marker: %w", err)
 	}

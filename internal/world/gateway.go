@@ -32,6 +32,8 @@ type Terms struct {
 	Purposes       []string // visit_frequency and contact_zalo when nil
 	NoSender       bool     // no number is asked
 	NoSink         bool
+	SafeMode       bool   // three kills within ten minutes are enough for it
+	Main, Zone     string // more lines of the sections about the shop and its guest network
 	Extra          string // more sections
 }
 
@@ -77,6 +79,10 @@ func (g *Gateway) Configure(t Terms) error {
 	}
 	section("hien", "main", "enabled", "1", "store_id", "hcm-q1-01", "store_name", "Quán Hiên",
 		"data_dir", g.DataDir(), "run_dir", g.RunDir(), "brand_key_file", g.file("brand.key"), "seal_key", g.Seal)
+	if !t.SafeMode {
+		b.WriteString("\toption safe_mode '0'\n")
+	}
+	b.WriteString(t.Main)
 	section("zone", "guest", "interface", GuestBridge, "portal_port", "2050",
 		"pass", t.Pass.String(), "visit_gap", t.VisitGap.String(), "offer", "Tặng một ly trà đá khi gọi bánh")
 	if t.Purposes == nil {
@@ -85,6 +91,7 @@ func (g *Gateway) Configure(t Terms) error {
 	for _, p := range t.Purposes {
 		fmt.Fprintf(&b, "\tlist purpose '%s'\n", p)
 	}
+	b.WriteString(t.Zone)
 	if !t.NoSender {
 		section("sender", "code", "type", "log")
 	}

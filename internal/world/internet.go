@@ -169,7 +169,7 @@ func (in *Internet) start(ca *CA, count bool) error {
 		}
 	}
 	if count {
-		c, err := newCounter(in.Node)
+		c, err := newCounter(in.Node, ispLink, markerV4)
 		if err != nil {
 			return err
 		}

@@ -60,6 +60,7 @@ type World struct {
 	mu     sync.Mutex
 	phones []*Phone
 	crowds []*Crowd
+	more   []*Node // of a matrix
 }
 
 var worlds atomic.Int32
@@ -227,7 +228,7 @@ func (w *World) Close() error {
 	if w.Router != nil {
 		errs = append(errs, w.Router.close())
 	}
-	for _, n := range []*Node{w.ap, w.Shop} {
+	for _, n := range append(w.more, w.ap, w.Shop) {
 		if n != nil {
 			errs = append(errs, n.close())
 		}

@@ -84,11 +84,23 @@ func TestSplitRule(t *testing.T) {
 // around it.
 func kept(t testing.TB, r Ruleset, fam family, k Kernel) string {
 	t.Helper()
-	text := restoreText(r.tables(fam, k), nil)
-	text = strings.Replace(text, "*filter\n", "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n", 1)
-	text = strings.Replace(text, "*nat\n", "*nat\n:PREROUTING ACCEPT [0:0]\n", 1)
-	text = strings.Replace(text, "COMMIT\n", "-A INPUT -j HIEN-INPUT\n-A INPUT -p tcp -j ACCEPT\n-A FORWARD -j HIEN-FORWARD\n-A FORWARD -o wan -j ACCEPT\nCOMMIT\n", 1)
-	return strings.TrimSuffix(text, "COMMIT\n") + "-A PREROUTING -j HIEN-PREROUTING\nCOMMIT\n"
+	var b strings.Builder
+	for _, table := range r.tables(fam, k) {
+		b.WriteString("*" + table.name + "\n")
+		for _, c := range table.chains {
+			b.WriteString(":" + c.name + " - [0:0]\n")
+			if c.hook != "" {
+				b.WriteString(":" + c.hook + " ACCEPT [0:0]\n-A " + c.hook + " -j " + c.name + "\n-A " + c.hook + " -p tcp -j ACCEPT\n")
+			}
+		}
+		for _, c := range table.chains {
+			for _, rule := range c.rules {
+				b.WriteString("-A " + c.name + " " + rule + "\n")
+			}
+		}
+		b.WriteString("COMMIT\n")
+	}
+	return b.String()
 }
 
 func TestDifferences(t *testing.T) {
@@ -108,16 +120,20 @@ func TestDifferences(t *testing.T) {
 		"the jump is gone":   {edit("-A INPUT -j HIEN-INPUT\n", ""), []string{"IPv4 filter INPUT: the jump to HIEN-INPUT is missing"}},
 		"a rule before the jump": {edit("-A FORWARD -j HIEN-FORWARD\n", "-A FORWARD -j ACCEPT\n-A FORWARD -j HIEN-FORWARD\n"),
 			[]string{"IPv4 filter FORWARD: the jump to HIEN-FORWARD is in place 2, want 1"}},
-		"the jump twice": {edit("-A PREROUTING -j HIEN-PREROUTING\n", "-A PREROUTING -j HIEN-PREROUTING\n-A PREROUTING -j HIEN-PREROUTING\n"),
-			[]string{"IPv4 nat PREROUTING: the jump to HIEN-PREROUTING is there 2 times"}},
+		"the jump twice": {edit("-A POSTROUTING -j HIEN-POSTROUTING\n", "-A POSTROUTING -j HIEN-POSTROUTING\n-A POSTROUTING -j HIEN-POSTROUTING\n"),
+			[]string{"IPv4 mangle POSTROUTING: the jump to HIEN-POSTROUTING is there 2 times"}},
 		"a jump with a condition is none": {edit("-A INPUT -j HIEN-INPUT\n", "-A INPUT -i eth9 -j HIEN-INPUT\n"),
 			[]string{"IPv4 filter INPUT: the jump to HIEN-INPUT is missing"}},
-		"a rule deleted": {edit("-A HIEN-F-guest -j HIEN-REJECT\n", ""), []string{"IPv4 filter HIEN-F-guest: the rules were changed (3, want 4)"}},
-		"a rule added":   {edit("-A HIEN-F-guest -m set", "-A HIEN-F-guest -j RETURN\n-A HIEN-F-guest -m set"), []string{"IPv4 filter HIEN-F-guest: the rules were changed (5, want 4)"}},
-		"two rules changed places": {edit("-p udp -m udp --dport 53 -j RETURN\n-A HIEN-I-guest -p tcp -m tcp --dport 53 -j RETURN\n",
-			"-p tcp -m tcp --dport 53 -j RETURN\n-A HIEN-I-guest -p udp -m udp --dport 53 -j RETURN\n"), []string{"IPv4 filter HIEN-I-guest: the rules were changed (8, want 8)"}},
+		"a rule deleted": {edit("-A HIEN-M-guest -g HIEN-C-guest\n", ""), []string{"IPv4 mangle HIEN-M-guest: the rules were changed (1, want 2)"}},
+		"a rule added":   {edit("-A HIEN-M-guest -m set", "-A HIEN-M-guest -j RETURN\n-A HIEN-M-guest -m set"), []string{"IPv4 mangle HIEN-M-guest: the rules were changed (3, want 2)"}},
+		"two rules changed places": {edit("-A HIEN-F-guest -o wan -g HIEN-U-guest\n-A HIEN-F-guest -o wwan0 -g HIEN-U-guest\n",
+			"-A HIEN-F-guest -o wwan0 -g HIEN-U-guest\n-A HIEN-F-guest -o wan -g HIEN-U-guest\n"), []string{"IPv4 filter HIEN-F-guest: the rules were changed (12, want 12)"}},
 		"a stranger's chain of our name": {edit("*nat\n", "*nat\n:HIEN-N-old - [0:0]\n"), []string{"IPv4 nat HIEN-N-old: the chain is left over"}},
+		"a chain in a table of another":  {edit("*nat\n", "*raw\n:HIEN-OLD - [0:0]\nCOMMIT\n*nat\n"), []string{"IPv4 raw HIEN-OLD: the chain is left over"}},
 		"a chain of another":             {edit("*nat\n", "*nat\n:HIENOS - [0:0]\n"), nil},
+		"a speed in other units":         {edit("--hashlimit-above 512000b/s", "--hashlimit-above 500kb/s"), nil},
+		"another speed": {edit("HIEN-u4-guest-512000 ", "HIEN-u4-guest-512001 "),
+			[]string{"IPv4 filter HIEN-U-guest: the rules were changed (2, want 2)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := parseSaved(c.text)
@@ -135,8 +151,8 @@ func TestDifferences(t *testing.T) {
 	}
 	t.Run("an empty kernel", func(t *testing.T) {
 		got := saved{}.differences(ipv6, twoZones.tables(ipv6, kernelFull))
-		if len(got) != 13 { // ten chains, three jumps
-			t.Errorf("got %d differences, want 13: %v", len(got), got)
+		if len(got) != 33 { // 28 chains, five jumps
+			t.Errorf("got %d differences, want 33: %v", len(got), got)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -82,6 +83,14 @@ func normal(rule string) string {
 			slices.Sort(states)
 			slices.Reverse(states) // RELATED,ESTABLISHED, as most print it
 			words[i] = strings.Join(states, ",")
+		case "-d", "-s": // some write IPv6 addresses in another way
+			if p, err := netip.ParsePrefix(words[i]); err == nil {
+				words[i] = p.Masked().String()
+			}
+		case "--hashlimit-above":
+			// Rounded, and in units of its own. The name of the buckets has
+			// the speed, and the kernel goes by that: see police.
+			words[i] = "speed"
 		}
 	}
 	return strings.Join(words, " ")
@@ -162,28 +171,27 @@ func (s saved) stale(want []tableDef) map[string][]string {
 
 // A difference between wish and kernel.
 type difference struct {
-	text string
-	jump bool // mended at the built-in chain; else by filling chains
+	table string
+	text  string
 }
 
 // differences are what in the kernel is not as wanted: our chains must be
 // exactly as they are rendered, and our jumps first in their chains, once.
 func (s saved) differences(fam family, want []tableDef) []difference {
 	var all []difference
-	add := func(jump bool, table, chain, format string, args ...any) {
-		text := fmt.Sprintf("%s %s %s: %s", fam.name, table, chain, fmt.Sprintf(format, args...))
-		all = append(all, difference{text, jump})
+	add := func(table, chain, format string, args ...any) {
+		all = append(all, difference{table, fmt.Sprintf("%s %s %s: %s", fam.name, table, chain, fmt.Sprintf(format, args...))})
 	}
 	for _, t := range want {
 		for _, c := range t.chains {
 			rules, ok := s[t.name][c.name]
 			switch {
 			case !ok:
-				add(false, t.name, c.name, "the chain is missing")
+				add(t.name, c.name, "the chain is missing")
 			case len(rules) == 0 && len(c.rules) > 0:
-				add(false, t.name, c.name, "the chain was emptied")
-			case !slices.Equal(rules, c.rules):
-				add(false, t.name, c.name, "the rules were changed (%d, want %d)", len(rules), len(c.rules))
+				add(t.name, c.name, "the chain was emptied")
+			case !slices.EqualFunc(rules, c.rules, func(have, want string) bool { return have == normal(want) }):
+				add(t.name, c.name, "the rules were changed (%d, want %d)", len(rules), len(c.rules))
 			}
 			if c.hook == "" {
 				continue
@@ -191,18 +199,18 @@ func (s saved) differences(fam family, want []tableDef) []difference {
 			at := jumps(s[t.name][c.hook], c.name)
 			switch {
 			case len(at) == 0:
-				add(true, t.name, c.hook, "the jump to %s is missing", c.name)
+				add(t.name, c.hook, "the jump to %s is missing", c.name)
 			case at[0] != 0:
-				add(true, t.name, c.hook, "the jump to %s is in place %d, want 1", c.name, at[0]+1)
+				add(t.name, c.hook, "the jump to %s is in place %d, want 1", c.name, at[0]+1)
 			case len(at) > 1:
-				add(true, t.name, c.hook, "the jump to %s is there %d times", c.name, len(at))
+				add(t.name, c.hook, "the jump to %s is there %d times", c.name, len(at))
 			}
 		}
 	}
 	stale := s.stale(want)
 	for _, table := range sortedKeys(stale) {
 		for _, name := range stale[table] {
-			add(false, table, name, "the chain is left over")
+			add(table, name, "the chain is left over")
 		}
 	}
 	return all

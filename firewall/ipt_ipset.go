@@ -22,9 +22,6 @@ import (
 // errno (a timeout, an interrupted dump), and it cannot ask for a set type.
 type ipset struct{ *wire }
 
-// errNoSet says that there is no such set.
-var errNoSet = errors.New("no such set")
-
 // listHeader asks for sets without their members (IPSET_FLAG_LIST_HEADER).
 const listHeader = 1 << 2
 
@@ -74,27 +71,25 @@ type setState struct {
 	first, last netip.Addr
 	maxMembers  uint32
 	timeouts    bool
+	counters    bool
+	references  uint32 // by rules
 	members     []member
-}
-
-// A member is a pass in a set.
-type member struct {
-	addr netip.Addr    // the zero Addr in hash:mac
-	mac  hien.MAC      // zero in hash:ip
-	left time.Duration // whole seconds; 0 for a member without a limit
 }
 
 // is reports whether the set is as it shall be.
 func (s setState) is(d setDef) bool {
+	if s.kind != d.kind || !s.timeouts || s.counters != d.counters {
+		return false
+	}
 	switch d.kind {
 	case BitmapIPMAC:
-		return s.kind == d.kind && s.timeouts && s.first == d.first && s.last == d.last
+		return s.first == d.first && s.last == d.last
 	case HashIP:
 		if d.inet6 != (s.family == unix.AF_INET6) {
 			return false
 		}
 	}
-	return s.kind == d.kind && s.timeouts && s.maxMembers == maxMembers
+	return s.maxMembers == maxMembers
 }
 
 // list reads one set with its members.
@@ -182,6 +177,10 @@ func readHeader(set *setState, b []byte) {
 			set.timeouts = true
 		case nl.IPSET_ATTR_MAXELEM:
 			set.maxMembers = uint32Attr(value)
+		case nl.IPSET_ATTR_REFERENCES:
+			set.references = uint32Attr(value)
+		case nl.IPSET_ATTR_CADT_FLAGS:
+			set.counters = uint32Attr(value)&nl.IPSET_FLAG_WITH_COUNTERS != 0
 		}
 	})
 }
@@ -195,6 +194,10 @@ func readMember(b []byte) (m member) {
 			m.mac, _ = hien.MACFrom(slices.Clone(value))
 		case nl.IPSET_ATTR_TIMEOUT:
 			m.left = time.Duration(uint32Attr(value)) * time.Second
+		case nl.IPSET_ATTR_BYTES:
+			if len(value) == 8 {
+				m.bytes = binary.BigEndian.Uint64(value)
+			}
 		}
 	})
 	return m
@@ -213,23 +216,45 @@ func uint32Attr(value []byte) uint32 {
 	return binary.BigEndian.Uint32(value)
 }
 
-// maxLeft is the longest time limit of a member: IPSET_MAX_TIMEOUT is
-// (2^32-1)/2 milliseconds, in whole seconds.
-const maxLeft = 2147483 * time.Second
+// put puts a member into a set, or gives one that is there the new time; then
+// it keeps its count.
+//
+// The kernel is told a count only for a member that is new. A place that was
+// used before still has its former member's count (seen in Linux 6.18), so 0
+// is said aloud.
+func (s ipset) put(d setDef, m member) error {
+	err := s.add(d, m, unix.NLM_F_EXCL, d.counters)
+	if errors.Is(err, errIsThere) {
+		anew := false
+		if d.kind == BitmapIPMAC { // a place may have another device's hardware address
+			in, err := s.test(d.name, m)
+			if err != nil {
+				return err
+			}
+			anew = !in
+		}
+		err = s.add(d, m, 0, d.counters && anew)
+	}
+	return err
+}
 
-// add puts a member into a set, or gives one that is there the new limit.
-// The limit is rounded up to whole seconds and never 0, which would be for
-// ever.
-func (s ipset) add(set string, m member) error {
-	left := min(max(m.left, time.Second), maxLeft)
-	limit := uint32((left + time.Second - 1) / time.Second)
-	req := s.request(nl.IPSET_CMD_ADD, unix.NLM_F_ACK) // without NLM_F_EXCL: -exist
-	req.AddData(nl.NewRtAttr(nl.IPSET_ATTR_SETNAME, nl.ZeroTerminated(set)))
+// errIsThere is ipset's answer when a member that is added is there, or one
+// that is looked for is not.
+var errIsThere = nl.IPSetError(nl.IPSET_ERR_EXIST)
+
+// add adds a member, with its count or without one.
+func (s ipset) add(d setDef, m member, flags int, count bool) error {
+	req := s.request(nl.IPSET_CMD_ADD, unix.NLM_F_ACK|flags)
+	req.AddData(nl.NewRtAttr(nl.IPSET_ATTR_SETNAME, nl.ZeroTerminated(d.name)))
 	data := m.data()
-	data.AddChild(&nl.Uint32Attribute{Type: nl.IPSET_ATTR_TIMEOUT | nl.NLA_F_NET_BYTEORDER, Value: limit})
+	data.AddChild(&nl.Uint32Attribute{Type: nl.IPSET_ATTR_TIMEOUT | nl.NLA_F_NET_BYTEORDER, Value: seconds(m.left)})
+	if count {
+		data.AddRtAttr(nl.IPSET_ATTR_BYTES|int(nl.NLA_F_NET_BYTEORDER), binary.BigEndian.AppendUint64(nil, m.bytes))
+		data.AddRtAttr(nl.IPSET_ATTR_PACKETS|int(nl.NLA_F_NET_BYTEORDER), make([]byte, 8))
+	}
 	req.AddData(data)
 	if err := s.do(req); err != nil {
-		return fmt.Errorf("add to set %s: %w", set, err)
+		return fmt.Errorf("add to set %s: %w", d.name, err)
 	}
 	return nil
 }
