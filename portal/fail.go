@@ -22,6 +22,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, hien.ErrNoForm):
 		s.see(w, r, "/") // finished already, or forgotten: the first page knows
 		return
+	case errors.Is(err, hien.ErrBlocked), errors.Is(err, hien.ErrSpent):
+		s.see(w, r, "/") // which says why
+		return
 	case errors.Is(err, hien.ErrBadCode):
 		s.see(w, r, "/code", "word", string(templates.CodeBad))
 		return
@@ -59,7 +62,8 @@ func (s *Server) trouble(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case errors.Is(err, errUnknownDevice):
 		why = templates.TroubleDevice
-	case err == nil && why == templates.TroubleDevice, err == nil && g.Step == hien.Inside && why != templates.TroubleReceipt:
+	case err == nil && why == templates.TroubleDevice,
+		err == nil && (g.Step == hien.Inside || g.Step == hien.Outside) && why != templates.TroubleReceipt:
 		s.see(w, r, "/") // it has passed
 		return nil
 	}

@@ -26,6 +26,7 @@ type house struct {
 	zone   hien.Zone
 	visits map[hien.MAC]int          // of members
 	closed bool                      // nothing is asked for
+	down   bool                      // the shop has no internet
 	breaks map[string]error          // by method
 	panics map[string]bool           // by method
 	entry  func(ctx context.Context) // called by Admit, without the lock
@@ -41,6 +42,11 @@ type guest struct {
 	tries   int
 	left    time.Duration
 	receipt string
+	pass    time.Duration // what is left of a pass; 0 Inside: it has no end
+	bytes   int64         // that the pass may still carry; 0: no limit
+	waiting bool          // for the internet, to be sent a code
+	why     hien.Why      // Outside
+	back    time.Duration // Outside
 }
 
 // rightCode is the code that every guest of the house is sent.
@@ -85,6 +91,14 @@ func (h *house) guest(d hien.Device) *guest {
 	return g
 }
 
+// barred is why a guest who is Outside may not come in.
+func (g *guest) barred() error {
+	if g.why == hien.WhySpent {
+		return hien.ErrSpent
+	}
+	return hien.ErrBlocked
+}
+
 func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Greeting, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,7 +106,8 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 		return hien.Greeting{}, err
 	}
 	g := h.guest(d)
-	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt}
+	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt,
+		PassLeft: g.pass, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
 	switch {
 	case g.step == hien.AtCode:
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left
@@ -108,7 +123,8 @@ func (h *house) Inside(_ context.Context, d hien.Device, _ hien.Moment) (bool, e
 	if err := h.called("Inside"); err != nil {
 		return false, err
 	}
-	return h.guest(d).step == hien.Inside, nil
+	g := h.guest(d)
+	return g.step == hien.Inside || g.step == hien.AtCode && g.pass > 0, nil
 }
 
 func (h *house) Admit(ctx context.Context, d hien.Device, _ hien.Moment) error {
@@ -121,7 +137,10 @@ func (h *house) Admit(ctx context.Context, d hien.Device, _ hien.Moment) error {
 		return err
 	}
 	g := h.guest(d)
-	g.step, g.form = hien.Inside, nil
+	if g.step == hien.Outside {
+		return g.barred()
+	}
+	g.step, g.form, g.pass, g.waiting = hien.Inside, nil, h.zone.Pass, false
 	return nil
 }
 
@@ -140,7 +159,10 @@ func (h *house) Ask(_ context.Context, d hien.Device, a hien.Application, _ hien
 		}
 	}
 	g := h.guest(d)
-	g.step, g.form, g.tries, g.left = hien.AtCode, &a, hien.CodeTries, hien.CodeLife
+	if g.step == hien.Outside {
+		return g.barred()
+	}
+	g.step, g.form, g.tries, g.left, g.waiting = hien.AtCode, &a, hien.CodeTries, hien.CodeLife, h.down
 	return nil
 }
 

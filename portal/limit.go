@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -127,6 +128,7 @@ func (t *turnstile) leave(c net.Conn) {
 // state is the server's hook: it tells when a connection's request begins
 // and ends. A connection is StateNew until its first header is whole.
 func (t *turnstile) state(c net.Conn, state http.ConnState) {
+	c = bare(c)
 	switch state {
 	case http.StateNew:
 		t.open.Add(1)
@@ -176,6 +178,14 @@ func (t *turnstile) closeIdle() {
 	}
 }
 
+// bare is a connection without the TLS around it: what was accepted.
+func bare(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return c
+}
+
 type seatKey struct{}
 
 // A seat is a request's way to its connection's place, and to the device that
@@ -190,6 +200,7 @@ type seat struct {
 // seat.
 func (s *Server) withSeat(t *turnstile) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, c net.Conn) context.Context {
+		c = bare(c)
 		at := seat{t: t, c: c}
 		if s.Opener != nil {
 			at.opener, _ = s.Opener(c)

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -98,8 +99,18 @@ func (s *Server) greet(r *http.Request) (hien.Device, hien.Greeting, error) {
 	if err != nil {
 		return d, hien.Greeting{}, err
 	}
-	g, err := s.House.Greet(r.Context(), d, s.Now())
+	g, err := s.hear(r.Context(), d)
 	return d, g, err
+}
+
+// hear is what the house says of a device. The pass of a trusted one is made
+// longer before it ends: nobody is told of its end.
+func (s *Server) hear(ctx context.Context, d hien.Device) (hien.Greeting, error) {
+	g, err := s.House.Greet(ctx, d, s.Now())
+	if g.Step == hien.Inside && slices.Contains(g.Zone.Trusted, d.Guest.MAC) {
+		g.PassLeft = 0
+	}
+	return g, err
 }
 
 // noticeFor is what the guest is asked at present.
@@ -108,7 +119,8 @@ func noticeFor(r *http.Request, g hien.Greeting) consent.Notice {
 }
 
 func splash(r *http.Request, g hien.Greeting) templates.Splash {
-	return templates.Splash{Frame: frame(r, g, "/"), Offer: g.Zone.Offer, Visit: g.Visit, Notice: noticeFor(r, g)}
+	return templates.Splash{Frame: frame(r, g, "/"), Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
+		Notice: noticeFor(r, g), NoInternet: g.NoInternet}
 }
 
 // given is what the guest has typed and ticked.
@@ -124,11 +136,16 @@ func given(r *http.Request) templates.Given {
 
 func codePage(r *http.Request, g hien.Greeting) templates.Code {
 	return templates.Code{Frame: frame(r, g, "/code"), LastTwo: g.LastTwo, Left: g.CodeLeft, Tries: g.TriesLeft,
-		Word: templates.CodeWord(r.URL.Query().Get("word"))}
+		Word: templates.CodeWord(r.URL.Query().Get("word")), Waiting: g.Waiting, NoInternet: g.NoInternet, PassLeft: g.PassLeft}
 }
 
 func onlinePage(r *http.Request, g hien.Greeting) templates.Online {
-	return templates.Online{Frame: frame(r, g, "/online"), Offer: g.Zone.Offer, Receipt: g.Receipt}
+	return templates.Online{Frame: frame(r, g, "/online"), Offer: g.Zone.Offer, Receipt: g.Receipt,
+		PassLeft: g.PassLeft, NoInternet: g.NoInternet}
+}
+
+func outsidePage(r *http.Request, g hien.Greeting) templates.Outside {
+	return templates.Outside{Frame: frame(r, g, "/"), Why: g.Why, BackIn: g.BackIn, Receipt: g.Receipt}
 }
 
 // home shows where the guest stands, whatever it was told before: a sheet
@@ -142,6 +159,8 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 		return show(w, codePage(r, g))
 	case g.Step == hien.Inside:
 		return show(w, onlinePage(r, g))
+	case g.Step == hien.Outside:
+		return show(w, outsidePage(r, g))
 	}
 	return show(w, splash(r, g))
 }
@@ -184,8 +203,8 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if g.Step == hien.Inside {
-		s.see(w, r, "/online")
+	if g.Step == hien.Inside || g.Step == hien.Outside {
+		s.see(w, r, "/")
 		return nil
 	}
 	p := splash(r, g)

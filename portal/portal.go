@@ -15,12 +15,20 @@
 // record, the sender of codes or a page fails, the portal says so kindly and
 // still offers to go on without.
 //
+// # The API
+//
+// A phone that was told of it by DHCP asks the API of RFC 8908 instead of
+// probing. It speaks TLS on a port of its own (ServeAPI), where the pages are
+// as well, and says how the guest stands at that moment: before login, during
+// the pass, and after its end. An Announcement tells phones of it only while
+// the certificate is one that they take.
+//
 // # Whom it trusts
 //
 // Nobody on the other side of the socket. Who a guest is comes from the
 // socket's remote address and the kernel's neighbour table, never from the
-// request; where the portal stands comes from the socket's local address,
-// never from the Host header. There is no cookie and no session: a guest's
+// request; where the portal stands comes from the socket's local address, or
+// over TLS from the certificate's name, never from the Host header. There is no cookie and no session: a guest's
 // place on the way in is kept by the house, and what a form carries beside
 // the answers is only the language and which notice was shown. Forms from
 // other origins are refused. Connections are few, short and counted, so that
@@ -102,12 +110,15 @@ type Options struct {
 
 	Location *time.Location // of the hours on a receipt; nil is the router's own
 	Limits   Limits
+
+	Certificate *Certificate // of ServeAPI; nil without it
 }
 
 // Limits bound what strangers can take of the router. Zero fields have the
 // values of DefaultLimits.
 type Limits struct {
 	Conns       int           // connections in all
+	SecureConns int           // connections over TLS in all; each holds 40 KB
 	PerSource   int           // connections from one address
 	Header      time.Duration // for a request's header to arrive
 	Read        time.Duration // for a whole request to arrive
@@ -118,11 +129,11 @@ type Limits struct {
 	Grace       time.Duration // for answers under way when the portal stops
 }
 
-// DefaultLimits keep the portal under 6 MB with every connection in use, and
-// let a phone's whole page through at 2 KB/s.
+// DefaultLimits keep the portal under 6 MB with every connection in use, 3 MB
+// more with those over TLS, and let a phone's whole page through at 2 KB/s.
 func DefaultLimits() Limits {
 	return Limits{
-		Conns: 256, PerSource: 16,
+		Conns: 256, SecureConns: 64, PerSource: 16,
 		Header: 5 * time.Second, Read: 10 * time.Second, Write: 10 * time.Second, Idle: 10 * time.Second,
 		HeaderBytes: 8 << 10, BodyBytes: 8 << 10,
 		Grace: 3 * time.Second,
@@ -132,6 +143,7 @@ func DefaultLimits() Limits {
 func (l Limits) orDefaults() Limits {
 	d := DefaultLimits()
 	fill(&l.Conns, d.Conns)
+	fill(&l.SecureConns, d.SecureConns)
 	fill(&l.PerSource, d.PerSource)
 	fill(&l.Header, d.Header)
 	fill(&l.Read, d.Read)

@@ -22,9 +22,13 @@ func local(r *http.Request) netip.AddrPort {
 	return netip.AddrPortFrom(plain(ap.Addr()), ap.Port())
 }
 
-// foreign reports whether a request names another host than the portal by
-// its address. It is a row of the route table.
+// foreign reports whether a request names another host than the portal: by
+// its address, or over TLS by the name in its certificate. It is a row of the
+// route table.
 func (s *Server) foreign(r *http.Request, _ *mux.RouteMatch) bool {
+	if r.TLS != nil {
+		return !s.named(r)
+	}
 	host, ok := parseHost(r.Host)
 	here := local(r)
 	return !ok || host.Port() != here.Port() ||
@@ -69,10 +73,10 @@ func (s *Server) door(r *http.Request) netip.AddrPort {
 // from a guest who is inside, it gets what the real server would have said,
 // or its system would think itself captive again.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
-	if a, ok := probeAnswer(r); ok && s.inside(r) {
+	if p, ok := probeOf(r); ok && s.inside(r) {
 		w.Header()["Cache-Control"] = noStore
 		w.Header()["Connection"] = closing
-		a.write(w)
+		answerAsFree(w, p)
 		return
 	}
 	s.toDoor(w, r)
@@ -85,6 +89,9 @@ func (s *Server) toDoor(w http.ResponseWriter, r *http.Request) {
 	// kernel looks at anew.
 	h["Connection"] = closing
 	to := "http://" + s.door(r).String() + "/"
+	if r.TLS != nil {
+		to = s.secureDoor(r)
+	}
 	h["Location"] = []string{to}
 	h["Content-Type"] = htmlType
 	w.WriteHeader(http.StatusFound)

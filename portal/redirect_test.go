@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/hien-wifi/hien"
-	"github.com/hien-wifi/hien/internal/world"
 	"github.com/hien-wifi/hien/portal"
 	"github.com/hien-wifi/hien/templates"
 )
@@ -129,39 +128,6 @@ func TestTheRedirectNamesTheSocketsOwnAddress(t *testing.T) {
 	res, body, _ := raw(t, d, "GET", "GET / HTTP/1.1\r\nHost: example.vn\r\n\r\n")
 	isRedirect(t, d, "IPv6", res, body)
 	d.get(t, "/").wants(t, hello)
-}
-
-// send asks for a probe's URL at the portal, as the kernel would lead it.
-func send(t *testing.T, d door, p world.Probe) (*http.Response, []byte) {
-	t.Helper()
-	path := strings.SplitN(p.URL, p.Host(), 2)[1]
-	res, body, _ := raw(t, d, "GET", "GET "+path+" HTTP/1.1\r\nHost: "+p.Host()+"\r\nUser-Agent: "+p.UserAgent+"\r\n\r\n")
-	return res, body
-}
-
-func TestProbesBeforeAndAfterLogin(t *testing.T) {
-	for _, p := range world.Probes {
-		t.Run(p.Name, func(t *testing.T) {
-			d := open(t, newHouse())
-			res, body := send(t, d, p)
-			isRedirect(t, d, "before login", res, body)
-
-			d.set(phoneA, guest{step: hien.AtCode, form: &hien.Application{}})
-			res, body = send(t, d, p)
-			isRedirect(t, d, "with a code on its way", res, body)
-
-			d.set(phoneA, guest{step: hien.Inside})
-			if res, body = send(t, d, p); !p.Free(res.StatusCode, body) {
-				t.Errorf("after login it gets %d %q, which does not say online", res.StatusCode, body)
-			}
-			if res.Header.Get("Cache-Control") != "no-store" || !res.Close {
-				t.Error("the answer may be kept, or the connection stays open")
-			}
-			if p.OS == "Linux" && res.StatusCode != http.StatusOK {
-				t.Errorf("NetworkManager gets %d", res.StatusCode)
-			}
-		})
-	}
 }
 
 func TestAGuestInsideWhoBrowsesDoesNotLoop(t *testing.T) {

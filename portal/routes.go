@@ -7,8 +7,8 @@ import (
 )
 
 // routes is the whole table: who may ask for what. The first row that fits
-// answers. Every row but the first is on the portal's own address; who asks
-// is told by the socket (see device), and a POST must come from a page of
+// answers. Every row but the first is on the portal's own address or name; who
+// asks is told by the socket (see device), and a POST must come from a page of
 // the portal (see page).
 func (s *Server) routes() http.Handler {
 	// SkipClean: otherwise mux answers //x with a 301, which phones keep.
@@ -16,6 +16,10 @@ func (s *Server) routes() http.Handler {
 
 	// Any host but our own, any path, any method: the phones' probes.
 	r.MatcherFunc(s.foreign).HandlerFunc(s.redirect)
+
+	// Phones that were told of the API by DHCP. Over TLS alone (RFC 8908,
+	// section 4); it tables its methods itself.
+	r.Path(APIPath).MatcherFunc(secure).HandlerFunc(s.api)
 
 	// Methods stand on the main router: under a subrouter a wrong method
 	// can come out as an unknown path (mux v1.8.1).

@@ -2,10 +2,13 @@ package portal
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 
 	"github.com/hien-wifi/hien"
@@ -16,7 +19,28 @@ import (
 // started has stopped. Answers under way then get Limits.Grace to finish; l
 // is closed. The error is nil when ctx ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	gate := newTurnstile(l, s.Limits)
+	return s.serve(ctx, l, nil, "portal")
+}
+
+// ServeAPI answers the same over TLS, with Options.Certificate, and there the
+// API of RFC 8908 as well. l is a plain TCP listener; ctx, l and the error are
+// as with Serve. While there is no certificate that can be used at all, every
+// handshake fails.
+func (s *Server) ServeAPI(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, s.Certificate.config(s.Now), "portal's API")
+}
+
+// serve answers on l, over TLS with a config for it. what is its name.
+func (s *Server) serve(ctx context.Context, l net.Listener, secure *tls.Config, what string) error {
+	limits := s.Limits
+	if secure != nil {
+		limits.Conns = limits.SecureConns
+	}
+	gate := newTurnstile(l, limits)
+	l = gate
+	if secure != nil {
+		l = tls.NewListener(gate, secure) // inside of the turnstile: a handshake needs a place too
+	}
 	// An answer that has begun is not cut by ctx: it may be a commit.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -27,7 +51,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      s.Limits.Write,
 		IdleTimeout:       s.Limits.Idle,
 		MaxHeaderBytes:    s.Limits.HeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          stdlog.New(unnamed{slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return work },
 		ConnContext:       s.withSeat(gate),
 		ConnState:         gate.state,
@@ -35,12 +59,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(gate) }()
+	go func() { served <- server.Serve(l) }()
 
 	var err error
 	select {
 	case err = <-served:
-		err = fmt.Errorf("serve the portal of zone %s: %w", s.Zone, err)
+		err = fmt.Errorf("serve the %s of zone %s: %w", what, s.Zone, err)
 	case <-ctx.Done():
 		gate.closeIdle()
 		grace, stop := context.WithTimeout(work, s.Limits.Grace)
@@ -52,6 +76,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server.Close()
 	gate.open.Wait()
 	return err
+}
+
+// unnamed passes on what the HTTP server logs, which is about connections,
+// without the guest's address.
+type unnamed struct{ to *stdlog.Logger }
+
+var guestAddress = regexp.MustCompile(`\b(from|serving) \S+:\d+:`)
+
+func (u unnamed) Write(line []byte) (int, error) {
+	u.to.Print(string(guestAddress.ReplaceAll(line, []byte("$1 a guest:"))))
+	return len(line), nil
 }
 
 // rescue keeps the daemon alive when a handler panics: the guest sees a page

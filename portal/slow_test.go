@@ -39,6 +39,27 @@ func TestSlowConnectionsOnRealSockets(t *testing.T) {
 	}
 }
 
+// TestSlowHandshakesLeaveOthersServed holds 400 connections to the API that
+// never begin their handshake, or never end it.
+func TestSlowHandshakesLeaveOthersServed(t *testing.T) {
+	for name, sends := range map[string]string{"that say nothing": "", "that begin and stop": "\x16\x03\x01\x02\x00\x01\x00"} {
+		t.Run(name, func(t *testing.T) {
+			d := openSecure(t, newHouse(), "127.0.0.1:0", func(o *portal.Options) { o.Limits = portal.DefaultLimits() })
+			for i := range 400 {
+				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1+byte(i/200), 1+byte(i%200))}}
+				c, err := dialer.Dial("tcp", d.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				io.WriteString(c, sends)
+			}
+			d.says(t, "to a phone that asks", map[string]any{"captive": true})
+			d.post(t, "/skip", nil).wants(t, isOnline)
+		})
+	}
+}
+
 func FuzzForms(f *testing.F) {
 	d := open(f, newHouse(), func(o *portal.Options) { o.Limits.Conns = 1024; o.Limits.PerSource = 1024 })
 	good := d.filled("0987654321", asked...).Encode()

@@ -44,7 +44,7 @@ func (Frame) Style() template.CSS { return style }
 //go:embed html/*.html
 var pageFiles embed.FS
 
-var pages = mustPages("splash", "code", "online", "receipt", "notice", "trouble")
+var pages = mustPages("splash", "code", "online", "outside", "receipt", "notice", "trouble")
 
 func mustPages(names ...string) map[string]*template.Template {
 	m := make(map[string]*template.Template)

@@ -27,10 +27,34 @@ type Code struct {
 	Tries   int           // how many guesses are left
 	Word    CodeWord
 	Typed   string // what was typed, with CodeForm
+
+	Waiting    bool          // it was not sent yet: the shop has no internet
+	NoInternet bool          // the shop has none at present
+	PassLeft   time.Duration // of a pass that the guest has meanwhile; 0 without
 }
 
 // Render writes the page.
 func (c Code) Render(w io.Writer) error { return render(w, "code", c) }
+
+// Heading is the page's first line.
+func (c Code) Heading() string {
+	if c.Waiting {
+		return c.T("code.waiting")
+	}
+	return c.T("code.heading")
+}
+
+// Meanwhile says that the guest is online while it waits; empty when it is
+// not.
+func (c Code) Meanwhile() string {
+	switch {
+	case c.PassLeft <= 0:
+		return ""
+	case c.NoInternet || c.Waiting:
+		return c.T("code.letin")
+	}
+	return c.T("code.meanwhile", "time", c.Lang.lasting(c.PassLeft))
+}
 
 // Dead reports whether the code cannot be used any more.
 func (c Code) Dead() bool { return c.Left <= 0 || c.Tries <= 0 }
@@ -41,6 +65,8 @@ func (c Code) Minutes() int { return int((c.Left + time.Minute - 1) / time.Minut
 // Problem says what is wrong; empty if nothing is.
 func (c Code) Problem() string {
 	switch {
+	case c.Waiting:
+		return ""
 	case c.Dead():
 		return c.T("code.dead")
 	case c.Word == CodeBad:
@@ -58,15 +84,59 @@ func (c Code) Resent() bool { return c.Word == CodeResent && !c.Dead() }
 func (c Code) Again() string { return shown(c.Typed) }
 
 // Online is the last page: the guest is in. Nothing essential comes after
-// it.
+// it. While the shop has no internet it says so, and loads itself again every
+// 20 seconds.
 type Online struct {
 	Frame
-	Offer   string
-	Receipt string // the receipt's secret; empty when there is none
+	Offer      string
+	Receipt    string        // the receipt's secret; empty when there is none
+	PassLeft   time.Duration // of the pass; 0 when it has no end
+	NoInternet bool          // the shop has none at present
 }
 
 // Render writes the page.
 func (o Online) Render(w io.Writer) error { return render(w, "online", o) }
+
+// Heading is the page's first line.
+func (o Online) Heading() string {
+	if o.NoInternet {
+		return o.T("online.waiting")
+	}
+	return o.T("online.heading")
+}
+
+// Lasts is how long the pass lasts, in words; empty when it has no end.
+func (o Online) Lasts() string { return o.Lang.lasting(o.PassLeft) }
+
+// Outside says kindly that the guest cannot come in now, and who can help.
+type Outside struct {
+	Frame
+	Why     hien.Why
+	BackIn  time.Duration // until it may come in again; 0 when that is not known
+	Receipt string        // the receipt's secret; empty when there is none
+}
+
+// Render writes the page.
+func (o Outside) Render(w io.Writer) error { return render(w, "outside", o) }
+
+// Heading is the page's first line.
+func (o Outside) Heading() string {
+	if o.Why == hien.WhySpent {
+		return o.T("outside.spent")
+	}
+	return o.T("outside.blocked")
+}
+
+// Says is what to do.
+func (o Outside) Says() string {
+	switch {
+	case o.Why != hien.WhySpent:
+		return o.T("outside.ask")
+	case o.BackIn <= 0:
+		return o.T("outside.again")
+	}
+	return o.T("outside.back", "time", o.Lang.lasting(o.BackIn))
+}
 
 // NoticePage is the whole notice. Its one button goes back to the question
 // with everything still filled in.

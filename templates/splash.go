@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
@@ -16,11 +17,18 @@ import (
 type Splash struct {
 	Frame
 	Offer  string
+	Terms  string         // the rules of the house for its WiFi; may be empty
 	Visit  int            // for a member: this is the nth visit; else 0
 	Notice consent.Notice // what is asked
 	Given  Given
 	Err    error // what ParsePhone said of the number; nil on a fresh page
+
+	NoInternet bool // the shop has none at present
 }
+
+// Short reports whether the terms are shown as they are, and not behind a
+// fold: two lines of a small phone.
+func (s Splash) Short() bool { return utf8.RuneCountInString(s.Terms) <= 90 }
 
 // Given is what a person has typed and ticked so far.
 type Given struct {

@@ -32,6 +32,9 @@ const (
 	longOffer = "Giảm 20% cho mọi món nước trước 10 giờ sáng các ngày trong tuần; mời bạn đọc mã HIEN-2026-VUON tại quầy, áp dụng một lần cho mỗi hoá đơn từ 100.000 đồng."
 )
 
+// longTerms are as long as a zone's can be.
+var longTerms = string([]rune(strings.Repeat("Xin dùng WiFi nhẹ nhàng, không tải tệp lớn. ", 10))[:400])
+
 type page interface{ Render(io.Writer) error }
 
 var (
@@ -70,14 +73,23 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"splash-moved":   templates.Splash{Frame: frame("/"), Notice: notice, Given: typed, Err: moved},
 		"splash-member":  templates.Splash{Frame: frame("/"), Offer: zone.Offer, Visit: 3},
 		"splash-nothing": templates.Splash{Frame: frame("/")},
-		"splash-longest": templates.Splash{Frame: long, Offer: longOffer, Notice: longNotice,
+		"splash-longest": templates.Splash{Frame: long, Offer: longOffer, Notice: longNotice, Terms: longTerms, NoInternet: true,
 			Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}, Err: moved},
 		"code":             templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5},
 		"code-bad":         templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 61 * time.Second, Tries: 2, Word: templates.CodeBad},
 		"code-form":        templates.Code{Frame: frame("/code"), LastTwo: "21", Left: time.Minute, Tries: 5, Word: templates.CodeForm, Typed: "<12>"},
 		"code-resent":      templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, Word: templates.CodeResent},
 		"code-dead":        templates.Code{Frame: frame("/code"), LastTwo: "21", Tries: 5},
-		"online":           templates.Online{Frame: frame("/online"), Offer: zone.Offer, Receipt: "abcdefghijklmnop"},
+		"online":           templates.Online{Frame: frame("/online"), Offer: zone.Offer, Receipt: "abcdefghijklmnop", PassLeft: 4*time.Hour - time.Second},
+		"online-down":      templates.Online{Frame: frame("/online"), Offer: zone.Offer, PassLeft: 90 * time.Minute, NoInternet: true},
+		"outside-blocked":  templates.Outside{Frame: frame("/"), Why: hien.WhyBlocked},
+		"outside-spent":    templates.Outside{Frame: frame("/"), Why: hien.WhySpent, BackIn: 90 * time.Minute, Receipt: "abcdefghijklmnop"},
+		"outside-unknown":  templates.Outside{Frame: frame("/"), Why: hien.WhySpent},
+		"splash-terms":     templates.Splash{Frame: frame("/"), Notice: notice, Terms: "Xin không tải tệp lớn, <cảm ơn> bạn."},
+		"splash-down":      templates.Splash{Frame: frame("/"), Notice: notice, NoInternet: true},
+		"code-waiting":     templates.Code{Frame: frame("/code"), LastTwo: "21", Tries: 5, Waiting: true, NoInternet: true, PassLeft: time.Hour},
+		"code-down":        templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, NoInternet: true},
+		"code-meanwhile":   templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, PassLeft: 5 * time.Minute},
 		"online-skipped":   templates.Online{Frame: frame("/online")},
 		"notice":           templates.NoticePage{Frame: frame("/notice"), Notice: notice, Given: typed},
 		"notice-longest":   templates.NoticePage{Frame: long, Notice: longNotice, Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}},
@@ -154,10 +166,17 @@ func TestPages(t *testing.T) {
 }
 
 func TestAPageNeedsNothingButItself(t *testing.T) {
+	// The page that waits for the internet looks again by itself.
+	again := map[string]bool{"online-down": true, "code-waiting": true}
+	const refresh = `<meta http-equiv="refresh" content="20">`
 	forbidden := regexp.MustCompile(`(?i)<script|<link|<img|<iframe|<meta http-equiv|\bsrc=|\btarget=|url\(|@import|https?://|javascript:|\bon[a-z]+="`)
 	for _, lang := range templates.Languages {
 		for name, p := range samples(t, lang) {
 			html := render(t, p)
+			if got := strings.Contains(html, refresh); got != again[name] {
+				t.Errorf("%s/%s loads itself again: %v, want %v", name, lang, got, again[name])
+			}
+			html = strings.Replace(html, refresh, "", 1)
 			if found := forbidden.FindString(html); found != "" {
 				t.Errorf("%s/%s holds %q", name, lang, found)
 			}
@@ -272,6 +291,25 @@ func TestRenderTellsOfAWriterThatBreaks(t *testing.T) {
 	err := templates.Online{}.Render(writerFunc(func([]byte) (int, error) { return 0, broken }))
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v: want %v", err, broken)
+	}
+}
+
+func TestTheTermsAreTheZonesOwn(t *testing.T) {
+	for _, test := range []struct {
+		name, terms, want, never string
+	}{
+		{"none are not spoken of", "", "", "WiFi rules"},
+		{"a line stands as it is", "No large downloads, please.", "The shop’s WiFi rules: No large downloads, please.", "<details"},
+		{"more of it is behind a fold", longTerms, "<details><summary>The shop’s WiFi rules</summary><p class=\"soft\">" + longTerms, "rules: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, notice := range []consent.Notice{{}, templates.Notice(templates.English, "Quán Hiên", zone, asked)} {
+				html := render(t, templates.Splash{Frame: templates.Frame{Lang: templates.English}, Notice: notice, Terms: test.terms})
+				if !strings.Contains(html, test.want) || strings.Contains(html, test.never) {
+					t.Errorf("got %s\nwant %q and not %q", html, test.want, test.never)
+				}
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Language is one in which the pages speak, as a BCP 47 tag.
@@ -98,6 +99,22 @@ func (l Language) nth(n int) string {
 		}
 	}
 	return strconv.Itoa(n) + suffix
+}
+
+// lasting is a duration in words, in minutes that are rounded up; empty when
+// there is nothing of it.
+func (l Language) lasting(d time.Duration) string {
+	minutes := int((d + time.Minute - 1) / time.Minute)
+	switch hours := minutes / 60; {
+	case minutes <= 0:
+		return ""
+	case hours == 0:
+		return l.say("time.minutes", "minutes", minutes)
+	case minutes%60 == 0:
+		return l.say("time.hours", "hours", hours)
+	default:
+		return l.say("time.both", "hours", hours, "minutes", minutes%60)
+	}
 }
 
 //go:embed words/*.txt

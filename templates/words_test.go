@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,6 +155,24 @@ func FuzzAcceptLanguage(f *testing.F) {
 			t.Errorf("AcceptLanguage(%q) = %q, which is no language of the pages", header, got)
 		}
 	})
+}
+
+func TestDurationsInWords(t *testing.T) {
+	for d, want := range map[time.Duration][2]string{
+		-time.Second:              {"", ""},
+		0:                         {"", ""},
+		time.Nanosecond:           {"1 phút", "1 min"},
+		59*time.Minute + 1:        {"1 giờ", "1 h"},
+		4*time.Hour - time.Second: {"4 giờ", "4 h"},
+		90 * time.Minute:          {"1 giờ 30 phút", "1 h 30 min"},
+		48 * time.Hour:            {"48 giờ", "48 h"},
+	} {
+		for i, l := range []Language{Vietnamese, English} {
+			if got := l.lasting(d); got != want[i] {
+				t.Errorf("%s, %v: got %q, want %q", l, d, got, want[i])
+			}
+		}
+	}
 }
 
 func TestOrdinals(t *testing.T) {
