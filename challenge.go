@@ -16,6 +16,10 @@ const (
 	CodeTries       = 5
 	CodesPerQuarter = 3 // for each number, and for each device, within 15 minutes
 	CodesPerDay     = 6
+
+	// KeepUnproven is how long a number that nobody has proved is kept, sealed
+	// under a key that never leaves the daemon's memory (R-CON-11).
+	KeepUnproven = 24 * time.Hour
 )
 
 // A Code is a one-time code of six digits. It cannot print itself; the sender
@@ -70,14 +74,27 @@ func (c Code) Reveal() string {
 	return *c.digits
 }
 
+// A Proof is how a person has shown that a number is theirs: by which way the
+// code went that came back. It is part of a consent's evidence (R-CON-5). A
+// sender names its own; see ProofStaff for the one that needs no sender.
+type Proof string
+
+// ProofStaff is the code of the shop's till (staff.go): it shows that the
+// person is here, and nothing about a number.
+const ProofStaff Proof = "staff"
+
 // A Challenge is a code that was sent, kept as a keyed hash.
 type Challenge struct {
-	Hash    []byte        // HMAC-SHA256 of consent id and code, under a key in the daemon's memory
+	Hash    []byte        // HMAC-SHA256 of consent id and code, under a key in the daemon's memory; none with ProofStaff
 	Expires time.Duration // Moment.Up
 	Tries   int           // guesses that were looked at
+	By      Proof         // how it went; empty until the sender has said so
+	Typed   time.Duration // Moment.Up at which the number was given; see KeepUnproven
 }
 
 // Left is how long the code still lives; 0 when it is dead.
 func (c Challenge) Left(now Moment) time.Duration { return max(0, c.Expires-now.Up) }
 
 func (c Challenge) matches(hash []byte) bool { return hmac.Equal(c.Hash, hash) }
+
+func sameDigits(a, b Code) bool { return hmac.Equal([]byte(a.Reveal()), []byte(b.Reveal())) }

@@ -2,12 +2,15 @@ package hien
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/hien-wifi/hien/consent"
 )
 
 // A Gateway is the house: the rules by which a guest comes in, whatever is
@@ -23,6 +26,11 @@ type Gateway struct {
 	memory     memoryKey
 	settings   atomic.Pointer[Settings]
 	owners     owners
+	meter      meter
+	loans      loans
+	waiting    waiting
+	outgoing   outgoing
+	opened     atomic.Int64 // Moment.Up until which the door is open to everybody; 0: it is not
 	complained atomic.Int64 // Moment.Up of the last complaint
 	resumed    atomic.Bool  // the visits of an earlier boot were closed
 }
@@ -33,7 +41,11 @@ type Parts struct {
 	Record Record
 	Book   Livebook
 	Door   Door
+	Meter  Meter  // nil: nothing is counted
+	Lender Lender // nil: nothing is lent
+	Audit  Audit  // nil: what the owner does is only logged
 	Router RouterKey
+	Online func() bool                             // whether the shop has internet; nil: it has
 	Within func(zone string, addr netip.Addr) bool // a guest of the zone can have the address; nil: any can
 	Wake   func()                                  // tells the courier that an event was queued
 	Log    *slog.Logger
@@ -46,7 +58,15 @@ type Settings struct {
 	Zones     []Zone
 	Brand     BrandKey // none: no number is asked
 	Seal      SealKey  // none: no purpose that reaches the person
-	Sender    Sender   // nil: no number is asked
+	Sender    Sender   // nil: no code is sent
+
+	// StaffCode takes the code that the shop's till shows where none can be
+	// sent: without a Sender always, and with one where it fails. It proves no
+	// number, so purposes that reach the person are not asked for by it.
+	StaffCode bool
+
+	CodesPerDay    int  // sent in the shop within 24 hours; 0 is DefaultCodesPerDay
+	ForeignNumbers bool // whether codes go to numbers outside of Vietnam
 }
 
 // NewGateway makes the house of its parts.
@@ -56,13 +76,18 @@ func NewGateway(p Parts, s Settings) *Gateway {
 		g.parts.Wake = func() {}
 	}
 	g.Reload(s)
-	if err := g.owners.load(p.Book); err != nil {
+	if err := errors.Join(g.owners.load(p.Book), g.outgoing.load(p.Book)); err != nil {
 		p.Log.Warn("the livebook cannot be read", "err", err)
+	}
+	if until, err := p.Book.Open(); err == nil {
+		g.opened.Store(int64(until))
 	}
 	return g
 }
 
-// Reload puts other settings in force. Passes and forms stay as they are.
+// Reload puts other settings in force. Passes and forms stay as they are, but
+// for the pass of a device that is blocked now: the next Tick takes it away,
+// as it lets in a device that is trusted now and is here.
 func (g *Gateway) Reload(s Settings) { g.settings.Store(&s) }
 
 func (s *Settings) zone(name string) (Zone, bool) {
@@ -81,6 +106,12 @@ func (g *Gateway) zone(name string) (Zone, error) {
 	return z, nil
 }
 
+// online reports whether the shop has internet, as far as is known.
+func (g *Gateway) online() bool { return g.parts.Online == nil || g.parts.Online() }
+
+// Internet reports whether the shop has internet, and whether that is known.
+func (g *Gateway) Internet() (up, known bool) { return g.online(), g.parts.Online != nil }
+
 // Greet tells the portal how to speak to the guest at the door. It is a
 // sighting too.
 func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, error) {
@@ -88,9 +119,12 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	if err != nil {
 		return Greeting{}, err
 	}
-	gr := Greeting{StoreName: g.settings.Load().StoreName, Zone: zone}
+	gr := Greeting{StoreName: g.settings.Load().StoreName, Zone: zone, NoInternet: !g.online()}
+	if zone.blocks(d.Guest.MAC) {
+		gr.Step, gr.Why = Outside, WhyBlocked
+	}
 	err = g.Saw(ctx, Sighting{Guest: d.Guest, Addr: d.Addr, Source: "portal"}, now)
-	var guest Guest
+	guest := Guest{ID: d.Guest}
 	if err == nil {
 		guest, _, err = g.parts.Book.Guest(d.Guest)
 	}
@@ -100,6 +134,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		g.complain(now, "the livebook fails; nothing is asked, and guests come in all the same", err)
 		return gr, nil
 	}
+	guest.ID = d.Guest
 	gr.Receipt = guest.Receipt
 	member := g.member(ctx, d.Guest)
 	if member.Known() {
@@ -109,51 +144,68 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 			gr.SinceLast = between(member.LastVisit, now)
 		}
 	}
-	gr.PassLeft = guest.Pass.Left(now)
+	if gr.PassLeft = g.left(&guest, now); gr.PassLeft > 0 {
+		gr.BytesLeft = g.bytesLeft(zone, &guest, now)
+		err = g.readmit(ctx, d, gr.PassLeft)
+	}
+	codeLeft, tries := time.Duration(0), 0
+	form := guest.Form
+	if form != nil && !g.opens(form) {
+		form = nil
+	}
+	if form != nil {
+		if tries = max(0, CodeTries-form.Challenge.Tries); tries > 0 {
+			codeLeft = form.Challenge.Left(now)
+		}
+	}
 	switch {
+	case gr.Step == Outside:
+	case zone.spent(&guest, now):
+		gr.Step, gr.Why, gr.BackIn = Outside, WhySpent, guest.Pass.Until-now.Up
+	// A code that can still be typed comes before the pass: whoever was let
+	// in while the shop had no internet finishes what it began.
+	case form != nil && (gr.PassLeft == 0 || form.Waiting || codeLeft > 0):
+		gr.Step = AtCode
+		gr.LastTwo, gr.TriesLeft, gr.CodeLeft, gr.Waiting = form.LastTwo, tries, codeLeft, form.Waiting
+		gr.StaffCode = form.Challenge.By == ProofStaff
 	case gr.PassLeft > 0:
 		gr.Step = Inside
-		err = g.readmit(ctx, d, gr.PassLeft)
-	case guest.Form != nil && g.opens(guest.Form):
-		gr.Step = AtCode
-		gr.LastTwo = guest.Form.LastTwo
-		gr.TriesLeft = max(0, CodeTries-guest.Form.Challenge.Tries)
-		if gr.TriesLeft > 0 {
-			gr.CodeLeft = guest.Form.Challenge.Left(now)
-		}
-	case g.asking() && !guest.Asked && !guest.Gave && !member.Known():
-		gr.Ask = slices.Clone(zone.Purposes)
+	case !guest.Asked && !guest.Gave && !member.Known():
+		gr.Ask = g.askable(zone, now)
+		gr.NoNumber = len(gr.Ask) > 0 && !g.sends(now)
 	}
 	return gr, err
 }
 
 // Inside reports whether the guest has a pass. It is for a probe that reaches
 // the portal all the same: then the kernel lost the pass, or never had it for
-// that address, and gets it again. Of a guest without a pass nothing is
-// written and nothing looked up.
+// that address, and gets it again. Of a guest without a pass, and who is due
+// none without asking, nothing is written and nothing looked up.
 func (g *Gateway) Inside(ctx context.Context, d Device, now Moment) (bool, error) {
 	guest, _, err := g.parts.Book.Guest(d.Guest)
 	if err != nil {
 		return false, err
 	}
-	left := guest.Pass.Left(now)
+	guest.ID = d.Guest
+	left := g.left(&guest, now)
 	if left == 0 {
-		return false, nil
+		zone, ok := g.settings.Load().zone(d.Guest.Zone)
+		if _, due := g.freely(zone, &guest, now); !ok || !due {
+			return false, nil
+		}
 	}
 	if err := g.Saw(ctx, Sighting{Guest: d.Guest, Addr: d.Addr, Source: "portal"}, now); err != nil {
 		return false, err
 	}
-	return true, g.readmit(ctx, d, left)
-}
-
-// readmit lets a guest with a pass through again that stands before the portal
-// all the same: the kernel has lost it. An address that cannot be a guest's
-// gets no way out by asking.
-func (g *Gateway) readmit(ctx context.Context, d Device, left time.Duration) error {
-	if !g.reachable(d.Guest.Zone, d.Addr) {
-		return nil
+	if left == 0 { // it may just have come in
+		if guest, _, err = g.parts.Book.Guest(d.Guest); err != nil {
+			return false, err
+		}
+		if left = g.left(&guest, now); left == 0 {
+			return false, nil
+		}
 	}
-	return g.parts.Door.Admit(ctx, d.Guest, []netip.Addr{d.Addr}, left)
+	return true, g.readmit(ctx, d, left)
 }
 
 // complain logs a trouble that every guest would meet, once a minute: a
@@ -178,10 +230,23 @@ func between(from, to Moment) time.Duration {
 	return 0
 }
 
-// asking reports whether an answer could be kept.
-func (g *Gateway) asking() bool {
-	s := g.settings.Load()
-	return g.parts.Record != nil && s.Sender != nil && !s.Brand.IsZero()
+// keeps reports whether an answer could be kept.
+func (g *Gateway) keeps() bool {
+	return g.parts.Record != nil && !g.settings.Load().Brand.IsZero()
+}
+
+// askable are the purposes of a zone for which an answer could be proved and
+// kept now.
+func (g *Gateway) askable(z Zone, now Moment) []consent.Purpose {
+	switch {
+	case !g.keeps():
+		return nil
+	case g.sends(now):
+		return slices.Clone(z.Purposes)
+	case g.settings.Load().StaffCode:
+		return slices.DeleteFunc(slices.Clone(z.Purposes), consent.Purpose.Reaches)
+	}
+	return nil
 }
 
 // member is the person behind a device, if it is a member's. A record that
@@ -196,55 +261,4 @@ func (g *Gateway) member(ctx context.Context, id GuestID) Member {
 		return Member{}
 	}
 	return m
-}
-
-// Admit gives the guest a pass and asks for nothing in return. A pass that
-// still holds is not made longer.
-func (g *Gateway) Admit(ctx context.Context, d Device, now Moment) error {
-	return g.open(ctx, d, now, func(guest *Guest) { guest.Asked = true })
-}
-
-// open is the door: the kernel's set first, then the livebook. Once the guest
-// is in the kernel's set it is in, whatever becomes of the book: a book that
-// fails is for the log (I8).
-func (g *Gateway) open(ctx context.Context, d Device, now Moment, then func(*Guest)) error {
-	zone, err := g.zone(d.Guest.Zone)
-	if err != nil {
-		return err
-	}
-	tried := false
-	var doorErr error
-	admit := func(guest *Guest) error {
-		tried = true
-		if guest.Pass.Left(now) == 0 {
-			guest.Pass = Pass{Until: now.Up + zone.Pass}
-		}
-		doorErr = g.parts.Door.Admit(ctx, d.Guest, guest.Addrs, guest.Pass.Left(now))
-		if doorErr == nil && g.reachable(d.Guest.Zone, d.Addr) && !slices.Contains(guest.Addrs, d.Addr) {
-			doorErr = g.extend(ctx, guest, d.Addr, now) // a page is asked for at the same moment as the address is new
-			g.owners.set(d.Guest, d.Addr)
-		}
-		return doorErr
-	}
-	// Within the change, so that no sighting of another address slips in
-	// between the door and the book.
-	bookErr := g.parts.Book.Change(d.Guest, func(guest *Guest) error {
-		guest.see(zone, now)
-		if err := admit(guest); err != nil {
-			return err
-		}
-		guest.Form = nil
-		then(guest)
-		return nil
-	})
-	if !tried { // the book could not even be read
-		admit(&Guest{ID: d.Guest})
-	}
-	if doorErr != nil {
-		return doorErr
-	}
-	if bookErr != nil {
-		g.complain(now, "the livebook fails; a guest was let in and could not be written down", bookErr)
-	}
-	return nil
 }

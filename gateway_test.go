@@ -32,6 +32,10 @@ type porch struct {
 	settings hien.Settings
 	now      hien.Moment
 	woken    atomic.Int32
+	meter    *meter
+	lender   *lender
+	audit    *audit
+	offline  atomic.Bool
 }
 
 var start = hien.Moment{Wall: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC), Boot: "boot-a", Up: time.Hour, InStep: true}
@@ -57,8 +61,10 @@ func newPorch(t *testing.T) *porch {
 	}
 	p := &porch{T: t, record: record, book: book, now: start,
 		door:  &door{in: make(map[hien.GuestID]map[netip.Addr]time.Duration)},
-		codes: &codes{last: make(map[hien.GuestID]hien.Code)}}
-	p.parts = hien.Parts{Record: record, Book: book, Door: p.door, Router: key, Log: log, Wake: func() { p.woken.Add(1) }}
+		codes: &codes{last: make(map[hien.GuestID]hien.Code)}, meter: new(meter), audit: new(audit),
+		lender: &lender{lent: make(map[hien.GuestID]map[netip.Addr]time.Duration)}}
+	p.parts = hien.Parts{Record: record, Book: book, Door: p.door, Router: key, Log: log, Wake: func() { p.woken.Add(1) },
+		Meter: p.meter, Lender: p.lender, Audit: p.audit, Online: func() bool { return !p.offline.Load() }}
 	p.settings = hien.Settings{StoreID: "hcm-q1-01", StoreName: "Quán Hiên", Brand: hien.NewBrandKey(1), Seal: seal, Sender: p.codes,
 		Zones: []hien.Zone{{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute,
 			Offer: "Trà đá", Purposes: []consent.Purpose{consent.VisitFrequency, consent.ContactZalo}}}}
@@ -146,6 +152,7 @@ type door struct {
 	mu      sync.Mutex
 	in      map[hien.GuestID]map[netip.Addr]time.Duration
 	fail    error
+	stuck   error  // of removals alone, which then do nothing
 	between func() // runs before a removal, as something that happens meanwhile
 }
 
@@ -170,6 +177,9 @@ func (d *door) Remove(_ context.Context, id hien.GuestID, addrs []netip.Addr) er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.stuck != nil {
+		return d.stuck
+	}
 	for _, a := range addrs {
 		delete(d.in[id], a)
 	}
@@ -190,15 +200,15 @@ type codes struct {
 	fail error
 }
 
-func (c *codes) Send(_ context.Context, m hien.Message) error {
+func (c *codes) Send(_ context.Context, m hien.Message) (hien.Proof, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fail != nil {
-		return c.fail
+		return "", c.fail
 	}
 	c.last[m.Guest] = m.Code
 	c.sent++
-	return nil
+	return "test", nil
 }
 
 func (c *codes) of(d hien.Device) hien.Code {

@@ -1,6 +1,7 @@
 package hien
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -21,21 +22,33 @@ func (g *Gateway) opens(f *Form) bool {
 }
 
 // Ask takes an application and sends a code to its number. Posted twice, it
-// sends one code. The errors that tell the guest something are ErrNoAsking,
-// ErrTooMany, ErrNotSent.
+// sends one code. While the shop has no internet the application waits, the
+// guest is let in at once, and Tick sends the code later. Where no code can be
+// sent, and what was ticked reaches nobody, the staff's code is waited for, if
+// the shop has one. The errors that tell the guest something are a
+// *PhoneError with PhoneForeign, ErrNoAsking, ErrTooMany, ErrNotSent,
+// ErrBlocked and ErrSpent. Nothing here looks into the record: whether the
+// number is known is found out by whoever proves it, and by nobody else.
 func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) error {
 	zone, err := g.zone(d.Guest.Zone)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !g.asking():
-		return ErrNoAsking
-	case a.Phone.IsZero() || len(a.Agreed) == 0:
-		return fmt.Errorf("%w: an application needs a number and a purpose", ErrNoAsking)
 	}
-	for _, p := range a.Agreed {
-		if !slices.Contains(zone.Purposes, p) || !a.Notice.Asked(p) {
-			return fmt.Errorf("%w: %s was not asked here", ErrNoAsking, p)
+	if !g.sends(now) {
+		a.Phone = Phone{} // nothing will prove it, so it is not taken
+	}
+	switch asked := g.askable(zone, now); {
+	case len(asked) == 0:
+		return ErrNoAsking
+	case a.Phone.IsZero() && g.sends(now) || len(a.Agreed) == 0:
+		return fmt.Errorf("%w: an application needs a number and a purpose", ErrNoAsking)
+	case !a.Phone.IsZero() && !a.Phone.Vietnamese() && !g.settings.Load().ForeignNumbers:
+		return &PhoneError{Reason: PhoneForeign}
+	default:
+		for _, p := range a.Agreed {
+			if !slices.Contains(asked, p) || !a.Notice.Asked(p) {
+				return fmt.Errorf("%w: %s was not asked here", ErrNoAsking, p)
+			}
 		}
 	}
 	form := Form{
@@ -46,8 +59,21 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 		LastTwo: a.Phone.LastTwo(),
 		Receipt: strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(randomBytes(16))),
 	}
-	form.Sealed = g.memory.seal(a.Phone, form.Consent)
+	form.Sealed, form.Challenge.Typed = g.memory.seal(a.Phone, form.Consent), now.Up
+	if !g.online() && !a.Phone.IsZero() {
+		return g.letIn(ctx, d, now, func(guest *Guest) {
+			f := guest.Form
+			stands := f != nil && g.same(f, a) && (f.Waiting || f.Proven || f.Challenge.Left(now) > 0)
+			if !stands && zone.barred(guest, now) == nil {
+				form.Waiting = true
+				guest.Form = &form
+			}
+		})
+	}
 	return g.challenge(ctx, d, a.Phone, now, func(guest *Guest) (*Form, error) {
+		if err := zone.barred(guest, now); err != nil {
+			return nil, err
+		}
 		if f := guest.Form; f != nil && f.Challenge.Left(now) > CodeLife-resendAfter && g.same(f, a) {
 			return nil, ErrUnchanged
 		}
@@ -66,14 +92,34 @@ func (g *Gateway) same(f *Form, a Application) bool {
 		f.Notice.Hash() == a.Notice.Hash()
 }
 
-// AskAgain sends another code for the form that waits. The errors are those
-// of Ask, and ErrNoForm.
+// AskAgain sends another code for the form that waits, or lets the guest in
+// and sends it later, as Ask does. The errors are those of Ask, and ErrNoForm.
 func (g *Gateway) AskAgain(ctx context.Context, d Device, now Moment) error {
+	if g.online() || !g.sends(now) {
+		return g.again(ctx, d, now, func(f *Form) bool { return !f.Proven })
+	}
 	guest, _, err := g.parts.Book.Guest(d.Guest)
 	if err != nil {
 		return err
 	}
-	if guest.Form == nil || !g.asking() {
+	if f := guest.Form; f == nil || f.Proven || !g.opens(f) || !g.keeps() {
+		return ErrNoForm
+	}
+	return g.letIn(ctx, d, now, func(gu *Guest) {
+		if gu.Form != nil && gu.Form.Consent == guest.Form.Consent {
+			gu.Form.Waiting = true
+		}
+	})
+}
+
+// again sends another code for the form that waits, if it still is as it
+// should be.
+func (g *Gateway) again(ctx context.Context, d Device, now Moment, still func(*Form) bool) error {
+	guest, _, err := g.parts.Book.Guest(d.Guest)
+	if err != nil {
+		return err
+	}
+	if guest.Form == nil || !g.keeps() {
 		return ErrNoForm
 	}
 	phone, err := g.memory.open(guest.Form.Sealed, guest.Form.Consent)
@@ -81,7 +127,7 @@ func (g *Gateway) AskAgain(ctx context.Context, d Device, now Moment) error {
 		return ErrNoForm
 	}
 	return g.challenge(ctx, d, phone, now, func(gu *Guest) (*Form, error) {
-		if gu.Form == nil || gu.Form.Consent != guest.Form.Consent || gu.Form.Proven {
+		if gu.Form == nil || gu.Form.Consent != guest.Form.Consent || !still(gu.Form) {
 			return nil, ErrNoForm
 		}
 		return gu.Form, nil
@@ -100,13 +146,12 @@ func (g *Gateway) Forget(_ context.Context, d Device, _ Moment) error {
 }
 
 // challenge puts a fresh code on the form that pick chooses, within the
-// limits, and sends it.
+// limits, and sends it. Where it cannot be sent the staff's code may do.
 func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment, pick func(*Guest) (*Form, error)) error {
-	code := NewCode()
-	var sent bool
+	m := Message{To: to, Code: NewCode(), Guest: d.Guest, At: now}
+	var sent, byStaff bool
 	var before *Form
 	var form consent.ID
-	var language string
 	err := g.parts.Book.Change(d.Guest, func(guest *Guest) error {
 		before = nil
 		if guest.Form != nil {
@@ -122,32 +167,48 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 			return ErrTooMany
 		}
 		guest.Codes = append(guest.Codes, now.Up)
-		f.Challenge = Challenge{Hash: g.codeHash(f.Consent, code), Expires: now.Up + CodeLife}
+		f.Challenge = Challenge{Hash: g.codeHash(f.Consent, m.Code), Expires: now.Up + CodeLife, Typed: f.Challenge.Typed}
+		f.Waiting = false
 		guest.Form = f
-		sent, form, language = true, f.Consent, f.Notice.Language
+		sent, form, byStaff, m.Language = true, f.Consent, g.byStaff(f), f.Notice.Language
 		return nil
 	})
 	if err != nil || !sent {
 		return err
 	}
-	allowed, err := g.parts.Book.CountCode(mac(g.memory.mac, "number:"+to.Reveal()), now.Up)
-	switch {
-	case err != nil:
-	case !allowed:
-		err = ErrTooMany
-	default:
-		err = g.settings.Load().Sender.Send(ctx, Message{To: to, Code: code, Language: language, Guest: d.Guest})
-		if err != nil {
-			err = fmt.Errorf("%w: %w", ErrNotSent, err)
+	by, err := g.send(ctx, m, form)
+	if err != nil && byStaff {
+		by, err = ProofStaff, nil
+	}
+	if err != nil {
+		return errors.Join(err, g.takeBack(d.Guest, form, before))
+	}
+	err = g.parts.Book.Change(d.Guest, func(guest *Guest) error {
+		f := guest.Form
+		if f == nil || f.Consent != form || f.Proven {
+			return ErrUnchanged
 		}
-	}
-	if err == nil {
+		if f.Challenge.By = by; by == ProofStaff {
+			f.Challenge.Hash, f.LastTwo = nil, ""
+		}
 		return nil
+	})
+	if by == ProofStaff {
+		return err
 	}
-	// No code is on its way: the form would wait for nothing, and a code that
-	// was sent before is as good as it was.
-	return errors.Join(err, g.parts.Book.Change(d.Guest, func(guest *Guest) error {
-		if guest.Form == nil || guest.Form.Consent != form {
+	if err != nil { // the code is on its way all the same
+		g.complain(now, "the livebook fails; a code was sent, and by which way could not be written down", err)
+	}
+	g.lend(ctx, d, now)
+	return nil
+}
+
+// takeBack puts a form back to what it was before its code could not be sent:
+// it would wait for nothing, and a code that was sent before is as good as it
+// was.
+func (g *Gateway) takeBack(id GuestID, form consent.ID, before *Form) error {
+	return g.parts.Book.Change(id, func(guest *Guest) error {
+		if guest.Form == nil || guest.Form.Consent != form || guest.Form.Proven {
 			return ErrUnchanged
 		}
 		guest.Form = nil
@@ -155,7 +216,7 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 			guest.Form = before
 		}
 		return nil
-	}))
+	})
 }
 
 // withinLimits reports whether another code may follow those sent at the
@@ -177,9 +238,10 @@ func (g *Gateway) codeHash(form consent.ID, c Code) []byte {
 // Prove takes the code. When it is right: record, door, queue, in this order.
 // Posted twice, it does everything once. The errors that tell the guest
 // something are ErrNoForm, ErrBadCode, ErrCodeDead, and ErrStorage when the
-// answer could not be kept: then the door is for Admit to open.
+// answer could not be kept: then the door is for Admit to open. With ErrBlocked
+// and ErrSpent the answer was kept, and the door stays shut.
 func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) error {
-	if !g.asking() {
+	if !g.keeps() {
 		return ErrNoAsking
 	}
 	form, err := g.guess(d.Guest, code, now)
@@ -191,13 +253,20 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 		return ErrNoForm
 	}
 	key := g.settings.Load().Brand.LeadKey(phone)
+	if form.Challenge.By == ProofStaff {
+		key, phone = g.settings.Load().Brand.presenceKey(form.Consent), Phone{}
+	} else {
+		g.outgoing.cameBack(form.Consent)
+	}
 	err = g.parts.Record.OptIn(ctx, key, func(m Member) (OptIn, error) {
 		return g.optIn(d, form, phone, key, m, now)
 	})
 	if err != nil {
 		return err
 	}
-	err = g.open(ctx, d, now, func(guest *Guest) { guest.Gave, guest.Receipt = true, form.Receipt })
+	err = g.letIn(ctx, d, now, func(guest *Guest) {
+		guest.Gave, guest.Receipt, guest.Form = true, form.Receipt, nil
+	})
 	g.parts.Wake()
 	return err
 }
@@ -221,7 +290,11 @@ func (g *Gateway) guess(id GuestID, code Code, now Moment) (*Form, error) {
 			return ErrCodeDead
 		}
 		f.Challenge.Tries++
-		if !f.Challenge.matches(g.codeHash(f.Consent, code)) {
+		hash := g.codeHash(f.Consent, code)
+		if f.Challenge.By == ProofStaff && g.parts.Router.isStaffCode(code, now) {
+			f.Challenge.Hash = hash // a second press comes after the till has changed its code
+		}
+		if !f.Challenge.matches(hash) {
 			bad = true
 			return nil // the try is written down
 		}
@@ -244,6 +317,9 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		return OptIn{}, err
 	}
 	standing := given.Over(m.Consent)
+	if given.Reaches() && phone.IsZero() {
+		return OptIn{}, fmt.Errorf("consent %s: what reaches a person needs a number that was proved (R-CON-11)", f.Consent)
+	}
 	o := OptIn{
 		Consent: given, Notice: f.Notice, Statement: consent.StateConsent(given),
 		Receipt: sha256.Sum256([]byte(f.Receipt)),
@@ -251,8 +327,11 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 			"address": consent.Commit(d.Addr.String()),
 			"device":  consent.Commit(g.parts.Router.evidenceMark(d.Guest.MAC)),
 			"browser": consent.Commit(f.Browser),
-			"number":  consent.Commit(string(key)),
+			"proof":   consent.Commit(string(cmp.Or(f.Challenge.By, "code"))), // typed before the sender had answered
 		},
+	}
+	if !phone.IsZero() {
+		o.Commitments["number"] = consent.Commit(string(key))
 	}
 	o.Statement.Store, o.Statement.Zone = s.StoreID, d.Guest.Zone
 	o.Statement.Channel, o.Statement.Build = "portal", Version

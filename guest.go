@@ -61,7 +61,32 @@ type Zone struct {
 	Pass       time.Duration // how long a pass lasts
 	VisitGap   time.Duration // a longer absence ends the visit
 	Offer      string        // what is offered to everybody who comes in; may be empty
+	Terms      string        // the rules of the house for its WiFi, shown to everybody; may be empty
 	Purposes   []consent.Purpose
+
+	Idle     time.Duration // a pass that carried nothing for so long ends; 0: it does not
+	Volume   int64         // bytes that a pass carries, both directions together; 0: no limit
+	Speed    Speed         // of each guest
+	AllSpeed Speed         // of all guests of the zone together
+	Trusted  []MAC         // devices that are let in without the portal
+	Blocked  []MAC         // devices that are not let in
+
+	// What is reached without a pass: names (with all below them), addresses
+	// and networks.
+	Garden     []string
+	CodeGarden []string // by one guest only, for some minutes, while its code is on its way
+}
+
+// trusts reports whether a device is let in without the portal, unless it is
+// blocked.
+func (z Zone) trusts(mac MAC) bool { return slices.Contains(z.Trusted, mac) }
+
+// blocks reports whether a device is not let in.
+func (z Zone) blocks(mac MAC) bool { return slices.Contains(z.Blocked, mac) }
+
+// A Speed is a limit in bits per second in each direction; 0 is none.
+type Speed struct {
+	Down, Up int64
 }
 
 // A GuestID names a guest: a device in a zone.
@@ -91,10 +116,23 @@ type Stay struct {
 // clock. The zero Pass has ended.
 type Pass struct {
 	Until time.Duration // Moment.Up
+	Bytes uint64        // carried so far, both directions together
+	Moved time.Duration // Moment.Up at which it last carried something
+	Spent bool          // its volume is used up: no way out before Until
+	Open  bool          // given because the owner had opened the door to everybody; it ends with that
 }
 
-// Left is what is left of the pass; at least 0.
-func (p Pass) Left(now Moment) time.Duration { return max(0, p.Until-now.Up) }
+// Left is what is left of the pass; at least 0, and 0 once it is spent.
+func (p Pass) Left(now Moment) time.Duration {
+	if p.Spent {
+		return 0
+	}
+	return max(0, p.Until-now.Up)
+}
+
+// Over reports whether the pass's time is up. One that is spent has nothing
+// left before that, and holds its guest back until then.
+func (p Pass) Over(now Moment) bool { return p.Until <= now.Up }
 
 // MaxAddrs is how many addresses of one guest are remembered. A phone has one
 // IPv4 and three or four IPv6 addresses.
@@ -140,6 +178,13 @@ type Form struct {
 	Challenge Challenge // the code
 	Receipt   string    // the receipt's secret
 	Proven    bool      // the code was right; only the record may still be missing
+	Waiting   bool      // the code is to be sent when the shop has internet again
+}
+
+// stale reports whether the form's number has gone unproved for as long as one
+// is kept (R-CON-11).
+func (f *Form) stale(now Moment) bool {
+	return !f.Proven && now.Up-f.Challenge.Typed >= KeepUnproven
 }
 
 // A Visit is one stay of a person who agreed to have visits counted.

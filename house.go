@@ -19,9 +19,19 @@ type Step int
 
 // The steps.
 const (
-	AtDoor Step = iota // nothing was answered yet
-	AtCode             // a code is on its way
-	Inside             // it has a pass
+	AtDoor  Step = iota // nothing was answered yet
+	AtCode              // a code is on its way
+	Inside              // it has a pass
+	Outside             // it may not come in now; Greeting.Why says why
+)
+
+// A Why is the reason for which a guest may not come in.
+type Why string
+
+// The reasons.
+const (
+	WhyBlocked Why = "blocked" // the owner has blocked the device
+	WhySpent   Why = "spent"   // the pass has carried the volume that the zone grants
 )
 
 // A Greeting is all that the portal needs to know to speak to a guest.
@@ -37,17 +47,35 @@ type Greeting struct {
 	Visit     int           // for a member: this is the person's nth visit; else 0
 	SinceLast time.Duration // for a member: since the visit before began; 0 when unknown
 
+	// NoNumber says that what is asked for needs no number: the shop's till
+	// shows the code.
+	NoNumber bool
+
 	LastTwo   string        // AtCode: of the number that the code went to
+	StaffCode bool          // AtCode: the code is the one that the shop's till shows
 	CodeLeft  time.Duration // AtCode: how long it lives; 0 when it is dead
 	TriesLeft int           // AtCode
 
-	PassLeft time.Duration // Inside
-	Receipt  string        // the receipt's secret, after an opt-in in this stay; else empty
+	PassLeft time.Duration // Inside, and AtCode for a guest that has a pass already
+
+	// BytesLeft is what the pass may still carry, at least 1; 0 when there is
+	// no limit. It is some seconds old.
+	BytesLeft int64
+
+	Why    Why           // Outside
+	BackIn time.Duration // Outside: until it may come in again; 0: not known
+
+	// NoInternet says that the shop has no internet at present. A code cannot
+	// be promised then: an application waits, and the code goes out when the
+	// internet is back.
+	NoInternet bool
+	Waiting    bool   // AtCode: the code was not sent yet, for want of internet
+	Receipt    string // the receipt's secret, after an opt-in in this stay; else empty
 }
 
 // An Application is what a guest sent who agreed to something.
 type Application struct {
-	Phone   Phone
+	Phone   Phone             // none where the greeting said NoNumber
 	Agreed  []consent.Purpose // at least one
 	Notice  consent.Notice    // what was on the page
 	Browser string            // the User-Agent; only its SHA-256 is kept

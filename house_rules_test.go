@@ -219,7 +219,7 @@ func taggedCgo(all []source) (broken []string) {
 		}
 		for _, group := range s.file.Comments {
 			for _, c := range group.List {
-				if x, err := constraint.Parse(c.Text); err == nil && !x.Eval(func(tag string) bool { return tag != "cgo" }) && x.Eval(func(string) bool { return true }) {
+				if x, err := constraint.Parse(c.Text); err == nil && !x.Eval(func(tag string) bool { return tag != "cgo" }) && x.Eval(func(tag string) bool { return tag == "cgo" }) {
 					return // it wants cgo
 				}
 			}

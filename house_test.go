@@ -26,11 +26,14 @@ const module = "github.com/hien-wifi/hien"
 // never what stands beside it. A room is entered here when it is made, with
 // its reason in docs/architecture.md.
 var floors = map[string]int{
-	"consent": 0,
+	"consent":         0,
+	"internal/probes": 0,
+	"internal/qr":     0,
 
 	"": 1, // package hien
 
 	"firewall":          2,
+	"internal/dns":      2,
 	"internal/livebook": 2,
 	"internal/otp":      2,
 	"internal/presence": 2,
@@ -42,36 +45,48 @@ var floors = map[string]int{
 
 	"internal/config":  3,
 	"internal/control": 3,
+	"internal/doctor":  3,
+	"internal/setup":   3,
 	"portal":           3,
 
 	"internal/world":          3, // for tests and the demo, see TestHouse
 	"internal/world/chromium": 3,
 
-	"cmd/hien":      4,
-	"cmd/hien-demo": 4,
+	"cmd/hien":        4,
+	"cmd/hien-demo":   4,
+	"cmd/hien-verify": 4,
+
+	"openwrt/openwrttest": 4, // holds the scripts beside it to what the house says
 }
 
 // homes says which rooms may import a library outside of tests; the longest
 // prefix of an import path counts. A library without a home is for tests.
 var homes = map[string][]string{
-	"github.com/cenkalti/backoff/v5": {"sync/courier"},
-	"github.com/chromedp/cdproto":    {"internal/world/chromium"},
-	"github.com/chromedp/chromedp":   {"internal/world/chromium"},
-	"github.com/coreos/go-iptables":  {"firewall"},
-	"github.com/google/go-cmp":       {},
-	"github.com/gopacket/gopacket":   {"internal/presence"},
-	"github.com/gorilla/mux":         {"portal", "internal/control"},
-	"github.com/insomniacslk/dhcp":   {},
-	"github.com/mattn/go-sqlite3":    {"internal/sqlite"},
-	"github.com/vishvananda/netlink": {"firewall", "internal/presence", "internal/world"},
-	"github.com/vishvananda/netns":   {"firewall", "internal/world"},
-	"go.etcd.io/bbolt":               {"internal/livebook"},
-	"golang.org/x/net":               {"internal/world"},
-	"golang.org/x/net/bpf":           {"internal/presence"},
-	"golang.org/x/sync":              {"cmd/hien", "cmd/hien-demo"},
-	"golang.org/x/time":              {"cmd/hien"},
-	"golang.org/x/sys":               {"cmd/hien", "cmd/hien-demo", "firewall", "internal/livebook", "internal/presence", "internal/world"},
-	"pgregory.net/rapid":             {},
+	"github.com/cenkalti/backoff/v5":  {"sync/courier"},
+	"github.com/chromedp/cdproto":     {"internal/world/chromium"},
+	"github.com/chromedp/chromedp":    {"internal/world/chromium"},
+	"github.com/coreos/go-iptables":   {"firewall"},
+	"github.com/google/go-cmp":        {},
+	"github.com/google/nftables":      {"firewall"},
+	"github.com/gopacket/gopacket":    {"internal/presence"},
+	"github.com/gorilla/mux":          {"portal", "internal/control"},
+	"github.com/hanwen/go-fuse/v2":    {},
+	"github.com/insomniacslk/dhcp":    {},
+	"github.com/mattn/go-sqlite3":     {"internal/sqlite"},
+	"github.com/miekg/dns":            {"internal/dns"},
+	"github.com/ncruces/go-sqlite3":   {"internal/sqlite"},
+	"github.com/nyaruka/phonenumbers": {},
+	"github.com/vishvananda/netlink":  {"firewall", "internal/doctor", "internal/presence", "internal/world"},
+	"github.com/vishvananda/netns":    {"firewall", "internal/world"},
+	"go.etcd.io/bbolt":                {"internal/livebook"},
+	"golang.org/x/net":                {"internal/world"},
+	"golang.org/x/net/dns":            {"internal/doctor", "internal/world"},
+	"golang.org/x/net/bpf":            {"internal/presence"},
+	"golang.org/x/sync":               {"cmd/hien", "cmd/hien-demo"},
+	"golang.org/x/time":               {"cmd/hien", "internal/dns"},
+	"golang.org/x/sys":                {"cmd/hien", "cmd/hien-demo", "firewall", "internal/doctor", "internal/livebook", "internal/presence", "internal/world"},
+	"pgregory.net/rapid":              {},
+	"rsc.io/qr":                       {"internal/qr"},
 }
 
 // A source is one Go file of the house.
@@ -208,7 +223,7 @@ func TestHouse(t *testing.T) {
 			"firewall/a_test.go":  `package firewall; import t "time"; var sleep = t.Sleep`,
 			"internal/world/a.go": `package world; import "time"; func f() { time.Sleep(1) }`,
 		}},
-		{"the SQLite driver stands in files that are tagged cgo", taggedCgo, map[string]string{
+		{"the C SQLite driver stands in files that are tagged cgo", taggedCgo, map[string]string{
 			"internal/sqlite/a.go":      `package sqlite; import "github.com/mattn/go-sqlite3"`,
 			"internal/sqlite/b.go":      "//go:build cgo || linux\n\npackage sqlite\nimport _ \"github.com/mattn/go-sqlite3\"",
 			"internal/sqlite/a_test.go": "//go:build !cgo\n\npackage sqlite\nimport _ \"github.com/mattn/go-sqlite3\"",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -33,6 +34,32 @@ func TestParsePhone(t *testing.T) {
 		"+447700900123":            "+447700900123",
 		"0044 7700 900123":         "+447700900123",
 		"+1 (202) 555-0143":        "+12025550143",
+
+		"0987/654/321":                              "+84987654321",
+		"0987[654]321":                              "+84987654321",
+		"098\u00a0765\u202f43\u200b21":              "+84987654321",
+		"\u2066098\u2011765\u20134321\u2069\n":      "+84987654321",
+		"０９８－７６５－４３２１":                              "+84987654321",
+		"＋８４ ９８７６５４３２１":                             "+84987654321",
+		"(+84)0987 654 321":                         "+84987654321",
+		"(+84) (0) 987.654.321":                     "+84987654321",
+		"०९८७६५४३२१":                                "+84987654321",
+		"𝟎𝟗𝟖𝟕𝟔𝟓𝟒𝟑𝟐𝟏":                                "+84987654321",
+		"tel:+84-98-765-4321":                       "+84987654321",
+		"TEL:0987654321":                            "+84987654321",
+		"tel:0987654321;phone-context=+84":          "+84987654321",
+		"tel:98-765-4321;ext=7":                     "+84987654321",
+		"tel:+84987654321;phone-context=+1":         "+84987654321",
+		"tel:7700900123;phone-context=+44":          "+447700900123",
+		"tel:0987654321;phone-context=shop.example": "+84987654321",
+		"+44 (0)20 7946 0958":                       "+442079460958",
+		"0044 (0) 7700 900123":                      "+447700900123",
+		"+44（0）7700900123":                          "+447700900123",
+		"00 1 202 555 0143":                         "+12025550143",
+		"+81 90-1234-5678":                          "+819012345678",
+		"+82-10-1234-5678":                          "+821012345678",
+		"+7 912 345-67-89":                          "+79123456789",
+		"+86 131 2345 6789":                         "+8613123456789",
 	} {
 		got, err := hien.ParsePhone(typed)
 		if err != nil || got.Reveal() != want {
@@ -43,23 +70,40 @@ func TestParsePhone(t *testing.T) {
 
 func TestParsePhoneSaysWhyNot(t *testing.T) {
 	for typed, want := range map[string]hien.PhoneReason{
-		"":                              hien.PhoneMissing,
-		"  - ":                          hien.PhoneMissing,
-		"098765432":                     hien.PhoneInvalid,
-		"09876543210":                   hien.PhoneInvalid,
-		"0521345678":                    hien.PhoneInvalid, // a block nobody holds
-		"0551345678":                    hien.PhoneInvalid,
-		"abc":                           hien.PhoneInvalid,
-		"098765432l":                    hien.PhoneInvalid,
-		"0987654321 0987654322":         hien.PhoneInvalid,
-		"098+7654321":                   hien.PhoneInvalid,
-		"++84987654321":                 hien.PhoneInvalid,
-		"+0123456789":                   hien.PhoneInvalid,
-		"+1234":                         hien.PhoneInvalid,
-		"113":                           hien.PhoneInvalid,
-		"02838221234":                   hien.PhoneLandline,
-		"01621234567":                   hien.PhoneMoved,
-		strings.Repeat("0987654321", 7): hien.PhoneInvalid,
+		"":                                     hien.PhoneMissing,
+		"  - ":                                 hien.PhoneMissing,
+		"098765432":                            hien.PhoneInvalid,
+		"09876543210":                          hien.PhoneInvalid,
+		"0521345678":                           hien.PhoneInvalid, // a block nobody holds
+		"0551345678":                           hien.PhoneInvalid,
+		"abc":                                  hien.PhoneInvalid,
+		"098765432l":                           hien.PhoneInvalid,
+		"0987654321 0987654322":                hien.PhoneInvalid,
+		"098+7654321":                          hien.PhoneInvalid,
+		"++84987654321":                        hien.PhoneInvalid,
+		"+0123456789":                          hien.PhoneInvalid,
+		"+1234":                                hien.PhoneInvalid,
+		"113":                                  hien.PhoneInvalid,
+		"02838221234":                          hien.PhoneLandline,
+		"+84 28 3822 1234":                     hien.PhoneLandline,
+		"2838221234":                           hien.PhoneLandline,
+		"84 (0)28 3822 1234":                   hien.PhoneLandline,
+		"18001234":                             hien.PhoneInvalid,
+		"1900 123456":                          hien.PhoneInvalid,
+		"+84 +84 987654321":                    hien.PhoneInvalid,
+		"0987654321;ext=7":                     hien.PhoneInvalid,
+		"mailto:0987654321":                    hien.PhoneInvalid,
+		"tel:":                                 hien.PhoneMissing,
+		"tel:;phone-context=+84":               hien.PhoneMissing,
+		"+999 1234567":                         hien.PhoneInvalid, // a code that no country has
+		"+881 612345678":                       hien.PhoneInvalid, // a satellite
+		"+979 123456789":                       hien.PhoneInvalid, // a premium number
+		"+4477009001234567":                    hien.PhoneInvalid, // 16 digits; E.164 has 15
+		"+1(0)":                                hien.PhoneInvalid,
+		"1621234567":                           hien.PhoneMoved,
+		"+84 162 123 4567":                     hien.PhoneMoved,
+		"01621234567":                          hien.PhoneMoved,
+		strings.Repeat(" ", 90) + "0987654321": hien.PhoneInvalid,
 	} {
 		_, err := hien.ParsePhone(typed)
 		var why *hien.PhoneError
@@ -74,9 +118,11 @@ func TestParsePhoneSaysWhyNot(t *testing.T) {
 }
 
 func FuzzParsePhone(f *testing.F) {
-	for _, s := range []string{"0987654321", "+84 98", "００８４９", "0162 123 4567", "+", "\xff", "٠٩"} {
+	for _, s := range []string{"0987654321", "+84 98", "００８４９", "0162 123 4567", "+", "\xff", "٠٩", "tel:1;phone-context=+4", "TEL:", "+44 (0)20", "(0)", "0000000000"} {
 		f.Add(s)
 	}
+	e164 := regexp.MustCompile(`^\+[1-9][0-9]{7,14}$`)
+	vietnamese := regexp.MustCompile(`^\+84[35789][0-9]{8}$`)
 	f.Fuzz(func(t *testing.T, typed string) {
 		p, err := hien.ParsePhone(typed)
 		if err != nil {
@@ -84,7 +130,17 @@ func FuzzParsePhone(f *testing.F) {
 			if !errors.As(err, &why) || why.Reason == "" {
 				t.Fatalf("ParsePhone(%q): %v; want a *PhoneError", typed, err)
 			}
+			if new := why.New.Reveal(); (new != "") != (why.Reason == hien.PhoneMoved) || new != "" && !vietnamese.MatchString(new) {
+				t.Errorf("ParsePhone(%q): %v with the new number %q", typed, err, new)
+			}
 			return
+		}
+		if n := p.Reveal(); !e164.MatchString(n) || p.Vietnamese() && !vietnamese.MatchString(n) {
+			t.Errorf("ParsePhone(%q) = %q, which is no number", typed, n)
+		}
+		spaced := strings.Join(strings.Split(p.Reveal(), ""), " ")
+		if again, err := hien.ParsePhone(spaced); err != nil || again.Reveal() != p.Reveal() {
+			t.Errorf("ParsePhone(%q) = %q, %v; want it as without spaces", spaced, again.Reveal(), err)
 		}
 		again, err := hien.ParsePhone(p.Reveal())
 		if err != nil || again.Reveal() != p.Reveal() {

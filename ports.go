@@ -66,6 +66,11 @@ type Livebook interface {
 	// the book.
 	Guests(visit func(Guest) error) error
 
+	// Open is until when the owner lets everybody in, as Moment.Up; 0 when not.
+	Open() (time.Duration, error)
+	// SetOpen keeps it.
+	SetOpen(until time.Duration) error
+
 	// CountCode counts one code for a number (named by a keyed hash) unless
 	// the limits of CodesPerQuarter and CodesPerDay forbid it, which it
 	// reports. Counts older than a day are dropped.
@@ -80,17 +85,72 @@ type Door interface {
 	Remove(ctx context.Context, id GuestID, addrs []netip.Addr) error
 }
 
+// A Meter tells what the kernel has counted of each pass.
+type Meter interface {
+	// Usage is what the passes have carried, one entry for each member of a
+	// set. A guest with several addresses has several.
+	Usage(ctx context.Context) ([]Usage, error)
+}
+
+// A Usage is what one address or hardware address of a guest has carried
+// since the kernel counts it. A count may begin anew.
+type Usage struct {
+	Zone  string
+	MAC   MAC        // zero where the kernel counts by address alone
+	Addr  netip.Addr // the zero Addr where it counts by hardware address alone
+	Bytes uint64     // to and from the guest
+	Lent  bool       // of what Lender has lent, not of a pass
+}
+
+// A Lender opens the garden for codes to one guest without a pass.
+type Lender interface {
+	// Lend lets a guest at these addresses reach the zone's CodeGarden for
+	// left; with 0 no longer.
+	Lend(ctx context.Context, id GuestID, addrs []netip.Addr, left time.Duration) error
+}
+
+// An Audit keeps what the owner did by hand.
+type Audit interface {
+	Note(ctx context.Context, d Deed) error
+}
+
+// A Deed is something that the owner did by hand: opened the door for
+// everybody, admitted, revoked. It names no number.
+type Deed struct {
+	At    Moment
+	Who   string // the user of the system who asked for it, or "hien"
+	What  string // see the Did constants
+	About string // how long, or the masked device and its zone; may be empty
+}
+
+// What a Deed says that was done.
+const (
+	DidOpen    = "open"
+	DidEndOpen = "open ended"
+	DidAdmit   = "admit"
+	DidRevoke  = "revoke"
+	DidTrust   = "trust"
+	DidUntrust = "trust no more"
+	DidBlock   = "block"
+	DidUnblock = "block no more"
+)
+
 // A Sender carries a code to a person.
 type Sender interface {
-	Send(ctx context.Context, m Message) error
+	// Send carries the code and answers by which way it went. With an error
+	// no code is on its way, as far as is known. Why is for the sender to log
+	// and for the owner to mend: guests are told the same whatever it was,
+	// since the difference would tell them about somebody's number.
+	Send(ctx context.Context, m Message) (Proof, error)
 }
 
 // A Message is a code on its way.
 type Message struct {
 	To       Phone
 	Code     Code
-	Language string
+	Language string // "vi" or "en"
 	Guest    GuestID
+	At       Moment
 }
 
 // An OptIn is what is recorded in one transaction when a person agrees.
@@ -145,8 +205,15 @@ var (
 	ErrNoForm    = errors.New("no form is waiting for a code")   // it was finished, or forgotten by a restart
 	ErrBadCode   = errors.New("the code is not right")           // and a try is gone
 	ErrCodeDead  = errors.New("the code has expired")            // or was guessed too often
-	ErrTooMany   = errors.New("too many codes were asked for")   // by this number or this device
+	ErrTooMany   = errors.New("too many codes were asked for")   // by this number, this device or in this shop
 	ErrNotSent   = errors.New("the code could not be sent")      // the sender's word is wrapped beside it
 	ErrNoAsking  = errors.New("nothing is asked for at present") // no sender, or the record is closed
 	ErrNoZone    = errors.New("no such zone")
+	ErrNoGuest   = errors.New("no such guest")                           // nothing is known of the device
+	ErrNoPass    = errors.New("it has no pass")                          // so there is none to take away
+	ErrBlocked   = errors.New("the device is blocked")                   // by the owner
+	ErrSpent     = errors.New("the volume of the pass is used up")       // until the pass would have ended
+	ErrComesBack = errors.New("it would be let in again at once")        // as it is trusted, or the door is open
+	ErrNotOpen   = errors.New("the door is not open to everybody")       // so there is nothing to end
+	ErrOpenSpan  = errors.New("the door opens for 1 minute to 24 hours") // see OpenMin, OpenMax
 )

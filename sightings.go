@@ -2,6 +2,7 @@ package hien
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,8 +16,9 @@ const sightGrain = 10 * time.Second
 // written.
 const maxEnded = 16
 
-// Saw takes in a sighting: the stay goes on or begins, and a guest with a
-// pass that shows itself at another address is let through there too.
+// Saw takes in a sighting: the stay goes on or begins, a guest with a pass that
+// shows itself at another address is let through there too, and one that need
+// not ask is let in.
 func (g *Gateway) Saw(ctx context.Context, s Sighting, now Moment) error {
 	zone, err := g.zone(s.Guest.Zone)
 	if err != nil {
@@ -30,9 +32,12 @@ func (g *Gateway) Saw(ctx context.Context, s Sighting, now Moment) error {
 	if err != nil {
 		return err
 	}
+	guest.ID = s.Guest
 	owner, owned := g.owners.get(s.Guest.Zone, addr)
 	moved := addr.IsValid() && (!owned || owner != s.Guest.MAC || !slices.Contains(guest.Addrs, addr))
-	if !moved && known && guest.here(zone, now) && now.Up-guest.Stay.Last.Up < min(sightGrain, zone.VisitGap/4) {
+	_, due := g.freely(zone, &guest, now)
+	due = due && len(guest.Addrs) > 0
+	if !moved && !due && known && guest.here(zone, now) && now.Up-guest.Stay.Last.Up < min(sightGrain, zone.VisitGap/4) {
 		return nil
 	}
 	if moved && owned && owner != s.Guest.MAC {
@@ -44,14 +49,19 @@ func (g *Gateway) Saw(ctx context.Context, s Sighting, now Moment) error {
 		guest.see(zone, now)
 		if !moved || len(guest.Addrs) == MaxAddrs && !slices.Contains(guest.Addrs, addr) && !g.owners.mayEvict(now) {
 			moved = false
-			return nil
+		} else if err := g.extend(ctx, guest, addr, now); err != nil {
+			return err
 		}
-		return g.extend(ctx, guest, addr, now)
+		_, err := g.welcome(ctx, zone, guest, now)
+		return err
 	})
-	if err == nil && moved && g.owners.set(s.Guest, addr) {
+	if err != nil || !moved {
+		return err
+	}
+	if g.owners.set(s.Guest, addr) {
 		err = g.owners.load(g.parts.Book)
 	}
-	return err
+	return errors.Join(err, g.lendAt(ctx, s.Guest, addr, now))
 }
 
 // Owns reports whether an address is known to be the guest's.
@@ -64,7 +74,7 @@ func (g *Gateway) Owns(id GuestID, addr netip.Addr) bool {
 // has a pass. The door first: an address that is remembered is not new any
 // more, and would stay outside.
 func (g *Gateway) extend(ctx context.Context, guest *Guest, addr netip.Addr, now Moment) error {
-	if left := guest.Pass.Left(now); left > 0 {
+	if left := g.left(guest, now); left > 0 {
 		if err := g.parts.Door.Admit(ctx, guest.ID, []netip.Addr{addr}, left); err != nil {
 			return err
 		}
@@ -74,28 +84,33 @@ func (g *Gateway) extend(ctx context.Context, guest *Guest, addr netip.Addr, now
 		return nil
 	}
 	g.owners.drop(guest.ID, dropped)
-	if guest.Pass.Left(now) == 0 {
-		return nil
+	err := g.unlendAt(ctx, guest.ID, dropped, now)
+	if guest.Pass.Until == 0 { // else the door is not shut behind it yet
+		return err
 	}
-	return g.parts.Door.Remove(ctx, guest.ID, []netip.Addr{dropped})
+	return errors.Join(err, g.parts.Door.Remove(ctx, guest.ID, []netip.Addr{dropped}))
 }
 
-// takeAway takes an address from the guest that had it.
+// takeAway takes an address from the guest that had it. While the door fails it
+// stays that guest's, and is taken away when it is seen again.
 func (g *Gateway) takeAway(ctx context.Context, from GuestID, addr netip.Addr, now Moment) error {
-	g.owners.drop(from, addr)
-	return g.parts.Book.Change(from, func(guest *Guest) error {
+	err := g.parts.Book.Change(from, func(guest *Guest) error {
 		i := slices.Index(guest.Addrs, addr)
 		if i < 0 {
 			return ErrUnchanged
 		}
-		if guest.Pass.Left(now) > 0 {
+		if guest.Pass.Until > 0 {
 			if err := g.parts.Door.Remove(ctx, from, []netip.Addr{addr}); err != nil {
 				return err
 			}
 		}
 		guest.Addrs = slices.Delete(guest.Addrs, i, i+1)
-		return nil
+		return g.unlendAt(ctx, from, addr, now)
 	})
+	if err == nil {
+		g.owners.drop(from, addr)
+	}
+	return err
 }
 
 // reachable reports whether a guest of the zone can reach the internet from

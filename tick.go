@@ -13,63 +13,139 @@ import (
 const defaultGap = 30 * time.Minute
 
 // Tick does what time brings: it ends stays and records the visits of those
-// who agreed, shuts the door behind passes that have run out, and forgets
-// guests who left. It is called every few seconds. What could not be written
-// is kept for the next Tick.
+// who agreed, shuts the door behind passes that have run out, or have come to
+// a limit, or are taken away, forgets guests who left, lets in who need not
+// ask, and sends the codes that waited for the internet. It is called every few
+// seconds. What could not be done or written is tried again by the next Tick.
 func (g *Gateway) Tick(ctx context.Context, now Moment) error {
-	var over []Guest  // with a stay that has ended
-	var spent []Guest // with a pass that has ended
-	s := g.settings.Load()
-	zone := func(id GuestID) Zone {
-		if z, ok := s.zone(id.Zone); ok {
-			return z
-		}
-		return Zone{VisitGap: defaultGap}
-	}
-	err := g.parts.Book.Guests(func(guest Guest) error {
-		if _, ok := s.zone(guest.ID.Zone); ok && guest.Pass.Until > 0 && guest.Pass.Left(now) == 0 {
-			spent = append(spent, guest)
-		}
-		if len(guest.Ended) > 0 || !guest.here(zone(guest.ID), now) {
-			over = append(over, guest)
-		}
-		return nil
-	})
+	errs := []error{g.openOver(ctx, now)}
+	reading := g.read(ctx, now)
+	r, err := g.round(reading, now)
 	if err != nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
-	var errs []error
-	for _, guest := range spent {
-		errs = append(errs, g.shut(ctx, guest.ID, now))
-	}
-	return errors.Join(append(errs, g.endStays(ctx, over, zone, now))...)
+	g.meter.keep(reading)
+	errs = append(errs, g.settle(ctx, r, now)...)
+	errs = append(errs, g.endLoans(ctx, reading, now)...)
+	errs = append(errs, g.sendWaiting(ctx, r.waiting, now), g.endStays(ctx, r.over, now))
+	return errors.Join(errs...)
 }
 
-// shut takes a guest whose pass has ended out of the kernel's set, so that
-// its phone asks for the portal again. The door is slow to shut (it ends the
-// guest's connections), so that nobody waits for the livebook meanwhile; a
-// guest who was let in again in that time is let in once more.
-func (g *Gateway) shut(ctx context.Context, id GuestID, now Moment) error {
-	guest, _, err := g.parts.Book.Guest(id)
-	if err != nil || guest.Pass.Left(now) > 0 {
-		return err
-	}
-	if err := g.parts.Door.Remove(ctx, id, guest.Addrs); err != nil {
-		return err
-	}
-	return g.parts.Book.Change(id, func(guest *Guest) error {
-		if left := guest.Pass.Left(now); left > 0 {
-			return errors.Join(ErrUnchanged, g.parts.Door.Admit(ctx, id, guest.Addrs, left))
+// A round is what there is to do, found in one walk through the book.
+type round struct {
+	let     []GuestID // a pass without asking
+	end     []GuestID // a pass before its time
+	shut    []GuestID // the door behind a pass that has ended
+	out     []GuestID // and behind one that is spent
+	tell    []carried // the book what was carried
+	waiting []GuestID // a code
+	stale   []GuestID // a number that was never proved
+	over    []Guest   // a stay that has ended
+}
+
+// round goes round the book. reading may be nil.
+func (g *Gateway) round(reading *reading, now Moment) (r round, err error) {
+	s := g.settings.Load()
+	err = g.parts.Book.Guests(func(guest Guest) error {
+		zone, known := s.zone(guest.ID.Zone)
+		if known {
+			g.look(&r, reading, zone, &guest, now)
+		} else {
+			zone.VisitGap = defaultGap
 		}
-		guest.Pass = Pass{}
+		if len(guest.Ended) > 0 || !guest.here(zone, now) {
+			r.over = append(r.over, guest)
+		}
 		return nil
 	})
+	return r, err
 }
 
-func (g *Gateway) endStays(ctx context.Context, over []Guest, zone func(GuestID) Zone, now Moment) error {
+// look finds what there is to do for one guest.
+func (g *Gateway) look(r *round, reading *reading, zone Zone, guest *Guest, now Moment) {
+	id, left := guest.ID, guest.Pass.Left(now)
+	_, due := g.freely(zone, guest, now)
+	spent := guest.Pass.Spent && !guest.Pass.Over(now)
+	out := g.meter.isOut(id, spent)
+	switch {
+	case left > 0 && (zone.blocks(id.MAC) || guest.Pass.Open && g.openUntil(now) == 0):
+		r.end = append(r.end, id)
+	case due && len(guest.Addrs) > 0 && (left > 0 || guest.here(zone, now)):
+		r.let = append(r.let, id)
+	case spent && !out:
+		r.out = append(r.out, id)
+	case guest.Pass.Until > 0 && guest.Pass.Over(now):
+		r.shut = append(r.shut, id)
+	case left > 0 && reading != nil:
+		switch t, what := g.count(reading, zone, guest, now); what {
+		case idle:
+			r.end = append(r.end, id)
+		case telling, full:
+			r.tell = append(r.tell, carried{id, t, what == full})
+		}
+	}
+	switch f := guest.Form; {
+	case f == nil:
+	case f.stale(now):
+		r.stale = append(r.stale, id)
+	case f.Waiting && g.opens(f):
+		r.waiting = append(r.waiting, id)
+	}
+}
+
+// settle does what a round has found, but for codes and stays.
+func (g *Gateway) settle(ctx context.Context, r round, now Moment) (errs []error) {
+	for _, id := range r.let {
+		errs = append(errs, g.parts.Book.Change(id, func(guest *Guest) error {
+			zone, err := g.zone(id.Zone)
+			if err != nil {
+				return err
+			}
+			did, err := g.welcome(ctx, zone, guest, now)
+			if err == nil && !did {
+				return ErrUnchanged
+			}
+			return err
+		}))
+	}
+	for _, id := range r.end {
+		errs = append(errs, g.end(ctx, id, now))
+	}
+	for _, id := range r.shut {
+		errs = append(errs, g.shut(ctx, id, now))
+	}
+	for _, id := range r.out {
+		errs = append(errs, g.shutOut(ctx, id, now))
+	}
+	for _, c := range r.tell {
+		errs = append(errs, g.tell(ctx, c, now))
+	}
+	for _, id := range r.stale {
+		errs = append(errs, g.parts.Book.Change(id, func(guest *Guest) error {
+			if guest.Form == nil || !guest.Form.stale(now) {
+				return ErrUnchanged
+			}
+			guest.Form = nil
+			return nil
+		}))
+	}
+	return errs
+}
+
+// zoneOf is a guest's zone, or one that ends its stays.
+func (g *Gateway) zoneOf(id GuestID) Zone {
+	if z, ok := g.settings.Load().zone(id.Zone); ok {
+		return z
+	}
+	return Zone{VisitGap: defaultGap}
+}
+
+// endStays tells the record of stays that have ended, and the book that it was
+// told.
+func (g *Gateway) endStays(ctx context.Context, over []Guest, now Moment) error {
 	var ended []EndedStay
 	for _, guest := range over {
-		if !guest.here(zone(guest.ID), now) {
+		if !guest.here(g.zoneOf(guest.ID), now) {
 			guest.leave()
 		}
 		mark := g.parts.Router.MemberMark(guest.ID.MAC)
@@ -93,7 +169,7 @@ func (g *Gateway) endStays(ctx context.Context, over []Guest, zone func(GuestID)
 	}
 	var errs []error
 	for _, guest := range over {
-		errs = append(errs, g.tidy(guest, zone(guest.ID), now))
+		errs = append(errs, g.tidy(guest, g.zoneOf(guest.ID), now))
 	}
 	return errors.Join(errs...)
 }
@@ -125,8 +201,11 @@ func (g *Gateway) tidy(before Guest, zone Zone, now Moment) error {
 			return slices.ContainsFunc(before.Ended, func(b Stay) bool { return b.Start.Up == s.Start.Up })
 		})
 		limited := slices.ContainsFunc(guest.Codes, func(at time.Duration) bool { return now.Up-at < 24*time.Hour })
+		// A pass that was taken away is in the book until the door is shut
+		// behind it; of a zone that is no longer there nobody shuts it.
+		open := guest.Pass.Until > 0 && zone.Name != "" || !guest.Pass.Over(now)
 		switch {
-		case len(guest.Ended) == 0 && guest.Stay.Start.Boot == "" && guest.Pass.Left(now) == 0 && !limited:
+		case len(guest.Ended) == 0 && guest.Stay.Start.Boot == "" && !open && !limited:
 			gone = true
 			return ErrForget
 		case !stood:
@@ -136,28 +215,7 @@ func (g *Gateway) tidy(before Guest, zone Zone, now Moment) error {
 	})
 	if err == nil && gone {
 		g.owners.drop(before.ID, before.Addrs...)
+		g.meter.isOut(before.ID, false)
 	}
 	return err
-}
-
-// Resume lets through whoever has a pass in the livebook. It is called when
-// the daemon starts and after the firewall was repaired, so that nobody with
-// a pass is cut (I4).
-func (g *Gateway) Resume(ctx context.Context, now Moment) error {
-	var inside []Guest
-	s := g.settings.Load()
-	err := g.parts.Book.Guests(func(guest Guest) error {
-		if _, ok := s.zone(guest.ID.Zone); ok && guest.Pass.Left(now) > 0 {
-			inside = append(inside, guest)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, guest := range inside {
-		errs = append(errs, g.parts.Door.Admit(ctx, guest.ID, guest.Addrs, guest.Pass.Left(now)))
-	}
-	return errors.Join(errs...)
 }

@@ -92,7 +92,20 @@ func list[L any](ctx context.Context, c *call, ask func(*control.Client, context
 }
 
 func showGuests(ctx context.Context, c *call) error {
-	return list(ctx, c, (*control.Client).Guests, control.WriteGuests)
+	full := c.flags.Bool("full", false, "show whole addresses, as the other commands take them")
+	return list(ctx, c,
+		func(client *control.Client, ctx context.Context, limit int) (control.List[control.Guest], error) {
+			if *full {
+				return client.GuestsInFull(ctx, limit)
+			}
+			return client.Guests(ctx, limit)
+		},
+		func(w io.Writer, l control.List[control.Guest], now time.Time) error {
+			if *full {
+				return control.WriteGuestsInFull(w, l, now)
+			}
+			return control.WriteGuests(w, l, now)
+		})
 }
 
 func showVisits(ctx context.Context, c *call) error {
@@ -105,6 +118,10 @@ func showLeads(ctx context.Context, c *call) error {
 
 func showConsents(ctx context.Context, c *call) error {
 	return list(ctx, c, (*control.Client).Consents, control.WriteConsents)
+}
+
+func showAudit(ctx context.Context, c *call) error {
+	return list(ctx, c, (*control.Client).Audit, control.WriteAudit)
 }
 
 func showQueue(ctx context.Context, c *call) error {

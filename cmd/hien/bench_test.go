@@ -270,3 +270,54 @@ func ready(g *world.Gateway, ctx context.Context, guest *world.Guest, way, numbe
 	form.Values.Set("code", code)
 	return form, "/code", err
 }
+
+// BenchmarkArrivals is a train that pulls in: 1,000 guests within a minute,
+// each of whom probes, is shown the portal, and goes on without. It takes that
+// minute.
+func BenchmarkArrivals(b *testing.B) {
+	const guests = 1000
+	g, crowd := benchShop(b, guests)
+	for b.Loop() {
+		var mu sync.Mutex
+		var shown, online []time.Duration
+		var lost atomic.Int64
+		var group sync.WaitGroup
+		gap := time.NewTicker(time.Minute / guests)
+		for _, guest := range crowd {
+			<-gap.C
+			group.Go(func() {
+				began := time.Now()
+				page, err := following(guest).Open(b.Context(), "http://198.51.100.80/hotspot-detect.html")
+				seen := time.Since(began)
+				var form *world.Form
+				if err == nil {
+					form, err = page.Form("/skip")
+				}
+				if err == nil {
+					began = time.Now()
+					_, err = form.Send(b.Context(), "/skip")
+				}
+				if err != nil || !guest.Online(b.Context(), apple) {
+					lost.Add(1)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				shown, online = append(shown, seen), append(online, time.Since(began))
+			})
+		}
+		group.Wait()
+		gap.Stop()
+		late := 0
+		for _, d := range shown {
+			if d > 2*time.Second {
+				late++
+			}
+		}
+		report(b, shown, "portal")
+		report(b, online, "online")
+		b.ReportMetric(float64(late)+float64(lost.Load()), "not-within-2s")
+	}
+	rss, _ := memory(b, g.Daemon.PID())
+	b.ReportMetric(rss, "MiB-rss-1000")
+}

@@ -220,24 +220,30 @@ func TestAddressThatComesLater(t *testing.T) {
 }
 
 func TestPassesThatAreFlushedComeBack(t *testing.T) {
-	s := openShop(t, world.Options{}, everyday)
-	p := s.join("p")
-	s.skip(p)
-	mark := s.Daemon.Mark()
-	for _, argv := range [][]string{{"iptables", "-F"}, {"ip6tables", "-F"}, {"ipset", "flush"}} {
-		if _, err := s.Router.Run(s.patient(), argv[0], argv[1:]...); err != nil {
+	flushes := map[string][][]string{
+		"nftables": {{"nft", "delete", "table", "inet", "hien"}},
+		"iptables": {{"iptables", "-F"}, {"ip6tables", "-F"}, {"ipset", "flush"}},
+	}
+	eachBackend(t, func(t *testing.T, backend string, terms world.Terms) {
+		s := openShop(t, world.Options{}, terms)
+		p := s.join("p")
+		s.skip(p)
+		mark := s.Daemon.Mark()
+		for _, argv := range flushes[backend] {
+			if _, err := s.Router.Run(s.patient(), argv[0], argv[1:]...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Daemon.LineAfter(s.patient(), mark, "repaired"); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := s.Daemon.LineAfter(s.patient(), mark, "repaired"); err != nil {
-		t.Fatal(err)
-	}
-	if !soon(func() bool { return s.online(p) }) {
-		t.Error("after a repair the guest with a pass is shut out")
-	}
-	if s.online(s.join("q")) {
-		t.Error("after a repair the door is open")
-	}
+		if !soon(func() bool { return s.online(p) }) {
+			t.Error("after a repair the guest with a pass is shut out")
+		}
+		if s.online(s.join("q")) {
+			t.Error("after a repair the door is open")
+		}
+	})
 }
 
 func TestRunDirFull(t *testing.T) {
@@ -272,7 +278,9 @@ func TestRunDirFull(t *testing.T) {
 }
 
 func TestMissingToolsAreNamed(t *testing.T) {
-	s := newShop(t, world.Options{}, everyday)
+	terms := everyday
+	terms.Main = "\toption firewall 'iptables'\n"
+	s := newShop(t, world.Options{}, terms)
 	if err := s.Launch(world.Env("PATH=" + t.TempDir())); err != nil {
 		t.Fatal(err)
 	}

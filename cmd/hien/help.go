@@ -39,8 +39,8 @@ const (
 	runHelp = `
 It shuts the door to guests without a pass, serves the portal on each guest
 interface, and carries what people agreed to the CDP. It stays in the
-foreground and logs to standard error. SIGHUP reads the configuration again;
-SIGTERM stops it, and the door stays shut.
+foreground and logs to standard error. SIGHUP reads the configuration again, as
+hien reload does; SIGTERM stops it, and the door stays shut.
 
 Example:
     hien run --config /etc/config/hien
@@ -51,7 +51,7 @@ wrong at once, by file and line. Nothing is changed. Its exit status is 1 when
 hien would not run with it; warnings alone leave it at 0.
 
 Example:
-    hien config check && kill -HUP "$(pidof hien)"
+    hien config check && hien reload
 `
 	keygenHelp = `
 The brand key turns a number into a name that all shops of the brand share; it
@@ -72,10 +72,12 @@ Example, for a program that watches:
 	guestsHelp = `
 It shows the devices that are in the shop now, those seen last first: whether
 they are online and for how long, and whether they are known. A device's address
-is masked, and no number is shown.
+is masked, and no number is shown. With --full the addresses are whole, as hien
+admit, revoke, block and trust take them.
 
-Example:
+Examples:
     hien guests --limit 20
+    hien guests --full
 `
 	visitsHelp = `
 It shows the visits of the people who agreed to have them counted, and of nobody
@@ -123,6 +125,70 @@ exit status is 1 when the ledger does not hold.
 
 Example:
     hien ledger verify --json
+`
+	admitHelp = `
+It gives the device a whole pass, whatever it had before, as if it had gone
+through the portal. A device that was not seen yet comes in as soon as it is;
+--zone says where, when there are several. hien guests --full shows devices.
+
+Example:
+    hien admit 02:00:5e:10:00:01
+`
+	revokeHelp = `
+It takes the pass of a device away, in every zone unless --zone names one: its
+connections end, and it sees the portal again. It may come in again; hien block
+keeps it out.
+
+Examples:
+    hien revoke 02:00:5e:10:00:01
+    hien revoke 10.20.0.17
+`
+	blockHelp = `
+It writes the device into the list blocked of every zone of the configuration,
+or of the one that --zone names, and has a daemon that runs take that over: a
+pass that the device has ends, and it gets no other. The rest of the file stays
+as it is. Phones may draw another address for a network that they are told to
+forget.
+
+Examples:
+    hien block 02:00:5e:10:00:01
+    hien block --undo 02:00:5e:10:00:01
+`
+	trustHelp = `
+It writes the device into the list trusted of every zone of the configuration,
+or of the one that --zone names, and has a daemon that runs take that over: the
+device is let in when it is seen, without the portal and without limits. It is
+for the shop's own devices that show no page. The rest of the file stays as it
+is.
+
+Examples:
+    hien trust --zone guest 02:00:5e:10:00:01
+    hien trust --undo 02:00:5e:10:00:01
+`
+	openHelp = `
+It lets everybody in without the portal, but for devices that are blocked, for a
+TIME from 1m to 24h: 90m, 2h, 1h30m. It ends by itself, also when hien does not
+run then. Asked again it is another time from now. Who did it, and when it
+ended, is in hien audit; hien status shows that it is open.
+
+Examples:
+    hien open 2h
+    hien open --end
+`
+	auditHelp = `
+It shows what was done by hand, the latest first: the door opened to everybody
+and shut again, devices admitted, revoked, trusted, blocked, and by whom. A
+device's address is masked. Two years are kept, and at most 10,000 lines.
+
+Example:
+    hien audit --limit 20
+`
+	reloadHelp = `
+It has the daemon read the configuration again, as SIGHUP does, and says what is
+wrong with it: then the old one stays in force. Guests notice nothing.
+
+Example:
+    hien reload
 `
 	cleanupHelp = `
 It takes every rule and set of Hiên out of the kernel, as it was before, with

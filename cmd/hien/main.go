@@ -48,6 +48,17 @@ func commands() []command {
 		{"withdraw", "SUBJECT [PURPOSE...]", "take back a person's purposes", withdrawHelp, true, withdraw},
 		{"queue", "", "what waits for the CDP, and what it refused", queueHelp, true, showQueue},
 		{"ledger verify", "", "check that no consent was changed, dropped or added", ledgerHelp, true, verifyLedger},
+		{"ledger export", "", "write the ledger for an auditor", ledgerExportHelp, false, exportLedger},
+		{"gate", "shut|open|status", "the second gate, without daemon and packet filter", gateHelp, true, gate},
+		{"admit", "MAC", "give a device a pass", admitHelp, true, admit},
+		{"revoke", "MAC|IP", "take a device's pass away", revokeHelp, true, revoke},
+		{"block", "MAC", "never let a device in", blockHelp, false, block},
+		{"trust", "MAC", "always let a device in, without the portal", trustHelp, false, trust},
+		{"open", "[TIME]", "let everybody in for a while", openHelp, true, openDoor},
+		{"audit", "", "what was done by hand", auditHelp, true, showAudit},
+		{"reload", "", "read the configuration again", reloadHelp, false, reload},
+		{"setup", "", "make this router greet guests, and take that back", setupHelp, true, setUp},
+		{"doctor", "", "play every phone's probe, and say what is in the way", doctorHelp, true, examine},
 		{"cleanup", "", "take Hiên out of the kernel; it stops guests no more", cleanupHelp, false, cleanup},
 	}
 }

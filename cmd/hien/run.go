@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	runtimedebug "runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/hien-wifi/hien/firewall"
 	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/dns"
 	"github.com/hien-wifi/hien/internal/livebook"
 	"github.com/hien-wifi/hien/internal/otp"
 	"github.com/hien-wifi/hien/internal/sqlite"
@@ -43,6 +45,9 @@ func runDaemon(ctx context.Context, c *call) error {
 	}
 	if os.Getenv("GOGC") == "" {
 		runtimedebug.SetGCPercent(30) // memory is scarcer on a router than time: 2 MiB less with 1,000 guests, for 5 % more CPU
+	}
+	if err := enoughMemory(); err != nil {
+		return err
 	}
 	cfg, err := config.Load(c.config)
 	if err != nil {
@@ -78,13 +83,17 @@ type daemon struct {
 	door    *firewall.Firewall
 	record  *sqlite.Store // nil when closed says why
 	closed  error
+	safe    bool // after too many crashes, see safe.go
 	book    *livebook.Book
 	gateway *hien.Gateway
 	zones   *stage
-	sinks   *stage // at most one so far
+	sinks   *stage       // at most one so far
+	uplink  *dns.Watcher // whether the shop has internet
 
-	applying sync.Mutex       // held while the kernel is changed
-	rules    firewall.Ruleset // as applied last
+	reloading sync.Mutex // held while a configuration is put in force
+
+	applying sync.Mutex        // held while the kernel is changed
+	rules    *firewall.Ruleset // as applied last; nil: none yet
 
 	mu        sync.Mutex // never held while anything waits
 	cfg       *config.Config
@@ -94,6 +103,8 @@ type daemon struct {
 	courier   *courier.Courier  // nil without a sink
 	sinkWrong string            // why the sink cannot be made
 	repaired  hien.Moment
+	uplinks   []string // interfaces with a default route, now
+	waysOut   []string // those that had one at any time: a line that is dialled anew is one still
 }
 
 // serve builds every part, in order, starts them in one group, and has
@@ -114,13 +125,21 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 	}
 	defer alone.Close()
 
-	d := &daemon{path: path, log: log, clock: clock, started: clock.now(), cfg: cfg,
+	starts := startsOf(cfg.RunDir)
+	safe := starts.begin(clock.now()) && cfg.SafeMode
+	defer starts.end()
+	d := &daemon{path: path, log: log, clock: clock, started: clock.now(), cfg: cfg, safe: safe,
 		open: make(map[string]*openZone), trouble: make(map[string]string)}
-	if d.door, err = firewall.Open(ctx, firewall.Options{Log: log}); err != nil {
+	if d.door, err = firewall.Open(ctx, firewall.Options{Log: log, Backend: firewall.Backend(cfg.Firewall), Refill: d.resume}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.door.Close()) }()
-	if err := d.applyRules(ctx, cfg); err != nil { // shut first, then everything else
+	// Shut first, then everything else. The rules follow when somebody knows
+	// who has a pass: rules over empty sets would cut them.
+	if err := firewall.ShutGate(ctx, interfaces(cfg), cfg.Mark); err != nil {
+		return err
+	}
+	if d.uplink, err = d.newUplink(ctx, cfg); err != nil {
 		return err
 	}
 	d.book, err = livebook.Open(filepath.Join(cfg.RunDir, "livebook"), livebook.Options{Boot: clock.boot, Log: log})
@@ -137,7 +156,13 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 		return err
 	}
 	d.gateway = hien.NewGateway(d.parts(), settings)
+	if err := d.applyRules(ctx, cfg); err != nil {
+		return err
+	}
 	d.resume(ctx)
+	if left := d.gateway.OpenLeft(d.clock.now()); left > 0 {
+		log.Warn("the door is open to everybody", "left", left.Round(time.Minute))
+	}
 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -147,6 +172,8 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 	d.zones, d.sinks = newStage(ctx, group), newStage(ctx, group)
 	group.Go(func() error { return control.NewServer(d.house(), log).Serve(ctx, socket) })
 	group.Go(func() error { return d.door.Keep(ctx, checkEvery, func() { d.afterRepair(ctx) }) })
+	group.Go(func() error { return d.watchUplinks(ctx) })
+	group.Go(func() error { return d.uplink.Run(ctx) })
 	group.Go(func() error { return d.tick(ctx) })
 	group.Go(func() error { return d.reloads(ctx, hup) })
 	d.setStage(cfg, true)
@@ -175,6 +202,11 @@ func standAlone() (io.Closer, error) {
 // nothing is asked, and guests come in all the same (I8).
 func (d *daemon) openRecord(ctx context.Context) {
 	d.key, d.record, d.closed = hien.NewRouterKey(), nil, nil
+	if d.safe {
+		d.closed = errSafe
+		d.log.Error("safe mode: guests are greeted and let in, and nothing is asked", "err", errSafe)
+		return
+	}
 	err := os.MkdirAll(d.cfg.DataDir, 0o700)
 	if err == nil {
 		var key hien.RouterKey
@@ -192,9 +224,10 @@ func (d *daemon) openRecord(ctx context.Context) {
 // parts are what the gateway works with. A nil *sqlite.Store must not become
 // a Record that is not nil.
 func (d *daemon) parts() hien.Parts {
-	p := hien.Parts{Book: d.book, Door: d.door, Router: d.key, Within: d.within, Wake: d.wake, Log: d.log}
+	p := hien.Parts{Book: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
+		Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
-		p.Record = d.record
+		p.Record, p.Audit = d.record, d.record
 	}
 	return p
 }
@@ -209,20 +242,26 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	if s.Brand, err = cfg.BrandKey(); err != nil {
 		return s, err
 	}
-	s.Sender, err = otp.New(cfg.Sender.Type, d.log)
-	return s, err
+	chain, err := otp.New([]otp.Options{{Name: "code", Type: cfg.Sender.Type}}, d.log)
+	if err != nil {
+		return s, err
+	}
+	s.Sender = chain
+	return s, nil
 }
 
 // setStage starts, exchanges and stops zones and sinks as the configuration
 // has them.
 func (d *daemon) setStage(cfg *config.Config, atStart bool) {
+	d.withdrawOthers(cfg)
 	zones := make(map[string]part)
 	for _, z := range cfg.Zones {
 		type place struct {
-			iface string
-			port  uint16
+			iface    string
+			port     uint16
+			services config.Services
 		}
-		zones[z.Name] = part{is: place{z.Interface, z.PortalPort}, run: func(ctx context.Context) error { return d.serveZone(ctx, z, atStart) }}
+		zones[z.Name] = part{is: place{z.Interface, z.PortalPort, cfg.Services[z.Name]}, run: func(ctx context.Context) error { return d.serveZone(ctx, z, atStart) }}
 	}
 	d.zones.set(zones)
 	sinks := make(map[string]part)
@@ -243,6 +282,7 @@ func (d *daemon) tick(ctx context.Context) error {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	resumed := d.clock.now().Up
+	program := ownProgram()
 	var last string // an error that stays is logged once
 	for {
 		select {
@@ -254,6 +294,7 @@ func (d *daemon) tick(ctx context.Context) error {
 			d.resume(ctx)
 			resumed = up
 		}
+		program.trim()
 		err := d.gateway.Tick(ctx, d.clock.now())
 		if err != nil && ctx.Err() == nil && err.Error() != last {
 			d.log.Error("not everything could be written down; it is tried again", "err", err)
@@ -279,7 +320,10 @@ func (d *daemon) reloads(ctx context.Context, hup <-chan os.Signal) error {
 	}
 }
 
+// reload is called for SIGHUP and by the owner's commands, one at a time.
 func (d *daemon) reload(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	cfg, err := config.Load(d.path)
 	if err != nil {
 		return err
@@ -288,8 +332,8 @@ func (d *daemon) reload(ctx context.Context) error {
 		return err
 	}
 	old := d.config()
-	if cfg.DataDir != old.DataDir || cfg.RunDir != old.RunDir || !cfg.Enabled {
-		return errors.New("enabled, data_dir and run_dir change only when hien is started again")
+	if cfg.DataDir != old.DataDir || cfg.RunDir != old.RunDir || !cfg.Enabled || cfg.Firewall != old.Firewall || !slices.Equal(cfg.DNSUpstream, old.DNSUpstream) {
+		return errors.New("enabled, data_dir, run_dir, firewall and dns_upstream change only when hien is started again")
 	}
 	settings, err := d.settings(cfg)
 	if err != nil {
@@ -301,7 +345,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	d.mu.Unlock()
 	if released {
 		d.applying.Lock()
-		d.rules = firewall.Ruleset{} // they are not in the kernel any more
+		d.rules = nil // they are not in the kernel any more
 		d.applying.Unlock()
 	}
 	if err := d.applyRules(ctx, cfg); err != nil {
@@ -311,6 +355,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	d.cfg = cfg
 	d.mu.Unlock()
 	d.gateway.Reload(settings)
+	d.renameGardens(cfg)
 	d.setStage(cfg, false)
 	if c := d.carrier(); c != nil {
 		c.Again() // perhaps it waited for what was mended
@@ -335,6 +380,9 @@ func (d *daemon) afterRepair(ctx context.Context) {
 
 // resume lets everybody through who has a pass in the livebook.
 func (d *daemon) resume(ctx context.Context) {
+	if d.gateway == nil {
+		return // the daemon is starting
+	}
 	if err := d.gateway.Resume(ctx, d.clock.now()); err != nil && ctx.Err() == nil {
 		d.log.Error("some guests with a pass could not be let through again", "err", err)
 	}

@@ -26,7 +26,10 @@ func (d *daemon) house() control.House {
 		Leads:        d.leads,
 		Consents:     d.consents,
 		Queue:        d.queue,
+		Audit:        d.audit,
 		VerifyLedger: d.verifyLedger,
+		ExportLedger: d.exportLedger,
+		Owner:        d.owner(),
 		Withdraw:     d.withdraw,
 		Release: func(context.Context) error {
 			d.mu.Lock()
@@ -45,12 +48,23 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 	s := control.Status{
 		Version: hien.Version, Since: now.Wall.Add(d.started.Up - now.Up), UpSeconds: seconds(now.Up - d.started.Up),
 		StoreID: cfg.StoreID, StoreName: cfg.StoreName, Clock: control.Clock{InStep: now.InStep}, Memory: resident(),
-		Firewall: control.Firewall{Backend: "iptables", Repairs: d.door.Repairs()},
+		SafeMode: d.safeMode(),
+		Firewall: control.Firewall{Backend: string(d.door.Kernel().Backend), Repairs: d.door.Repairs()},
+	}
+	if left := d.gateway.OpenLeft(now); left > 0 {
+		s.OpenUntil = now.Wall.Add(left)
+	}
+	s.Internet.State = control.InternetUnknown
+	if up, known := d.gateway.Internet(); known {
+		s.Internet.State = map[bool]string{true: control.InternetUp, false: control.InternetDown}[up]
 	}
 	guests, online := make(map[string]int), make(map[string]int)
 	err := d.book.Guests(func(g hien.Guest) error {
 		if !here(g) {
 			return nil
+		}
+		if g.Form != nil && g.Form.Waiting {
+			s.Internet.Waiting++
 		}
 		guests[g.ID.Zone]++
 		if g.Pass.Left(now) > 0 {
@@ -68,7 +82,8 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 		s.Firewall.Broken = "hien cleanup took the rules out"
 	}
 	for _, z := range cfg.Zones {
-		zone := control.Zone{Name: z.Name, Interface: z.Interface, State: control.ZoneWaiting, Guests: guests[z.Name], WithPass: online[z.Name]}
+		zone := control.Zone{Name: z.Name, Interface: z.Interface, State: control.ZoneWaiting, Guests: guests[z.Name], WithPass: online[z.Name],
+			Trusted: len(z.Trusted), Blocked: len(z.Blocked)}
 		sniffer := control.Sniffer{Interface: z.Interface, State: control.ZoneWaiting}
 		if why := d.trouble[z.Name]; why != "" {
 			zone.State, sniffer.State = why, "stopped"
@@ -147,8 +162,14 @@ func here(g hien.Guest) bool { return g.Stay.Start.Boot != "" }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-func (d *daemon) guests(ctx context.Context, limit int) (control.List[control.Guest], error) {
+// guests are who is in the shop, by whole hardware addresses when the owner
+// asks for them in full.
+func (d *daemon) guests(ctx context.Context, limit int, full bool) (control.List[control.Guest], error) {
 	now := d.clock.now()
+	zones := make(map[string]hien.Zone)
+	for _, z := range d.config().Zones {
+		zones[z.Name] = z
+	}
 	var all []hien.Guest
 	err := d.book.Guests(func(g hien.Guest) error {
 		if here(g) {
@@ -163,7 +184,12 @@ func (d *daemon) guests(ctx context.Context, limit int) (control.List[control.Gu
 	list := control.List[control.Guest]{Total: len(all), Items: []control.Guest{}}
 	for _, g := range all[:min(limit, len(all))] {
 		v := control.Guest{MAC: g.ID.MAC.String(), Zone: g.ID.Zone, PassLeft: seconds(g.Pass.Left(now)),
-			Since: g.Stay.Start.Wall, LastSeen: g.Stay.Last.Wall, AtCode: g.Form != nil, Gave: g.Gave}
+			Since: g.Stay.Start.Wall, LastSeen: g.Stay.Last.Wall, AtCode: g.Form != nil, Gave: g.Gave, Bytes: g.Pass.Bytes,
+			Trusted: slices.Contains(zones[g.ID.Zone].Trusted, g.ID.MAC), Blocked: slices.Contains(zones[g.ID.Zone].Blocked, g.ID.MAC),
+			Spent: g.Pass.Spent && !g.Pass.Over(now), Waiting: g.Form != nil && g.Form.Waiting}
+		if full {
+			v.MAC = g.ID.MAC.Reveal().String()
+		}
 		for _, a := range g.Addrs {
 			v.Addrs = append(v.Addrs, a.String())
 		}
@@ -177,6 +203,12 @@ func (d *daemon) guests(ctx context.Context, limit int) (control.List[control.Gu
 		list.Items = append(list.Items, v)
 	}
 	return list, nil
+}
+
+func (d *daemon) audit(ctx context.Context, limit int) (control.List[control.Deed], error) {
+	return rows(ctx, d, limit, (*sqlite.Store).Audit, func(c sqlite.Counts) int { return c.Audit }, func(r sqlite.AuditRow) control.Deed {
+		return control.Deed{At: r.At.Time, Who: r.Who, What: r.What, About: r.About}
+	})
 }
 
 func (d *daemon) visits(ctx context.Context, limit int) (control.List[control.Visit], error) {

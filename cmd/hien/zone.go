@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,7 +16,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/firewall"
-	"github.com/hien-wifi/hien/internal/config"
+	"github.com/hien-wifi/hien/internal/dns"
 	"github.com/hien-wifi/hien/internal/presence"
 	"github.com/hien-wifi/hien/portal"
 )
@@ -26,7 +24,9 @@ import (
 // An openZone is a guest network whose interface is there.
 type openZone struct {
 	prefixes []netip.Prefix // the router's addresses in it
-	portal   []string       // where it listens
+	names    *dns.Forwarder // nil without one
+	api      *portal.Certificate
+	portal   []string // where it listens
 	sniffer  *presence.Sniffer
 	sniffing string // in words
 }
@@ -123,8 +123,12 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened fu
 	}
 	d.setOpen(z.Name, o)
 	defer d.setOpen(z.Name, nil)
+	services := d.config().Services[z.Name]
+	if services.API.Name != "" {
+		o.api = portal.OpenCertificate(services.API.CertFile, services.API.KeyFile, services.API.Name, d.clock.now())
+	}
 	server := portal.New(portal.Options{Zone: z.Name, House: d.gateway, Receipts: receipts{d.gateway}, Neighbours: neighbours,
-		Opener: presence.Opener, Now: d.clock.now, Log: d.log, Addrs: addrs})
+		Opener: presence.Opener, Now: d.clock.now, Log: d.log, Addrs: addrs, Certificate: o.api})
 	saw := func(s hien.Sighting) { d.saw(ctx, s) }
 	asks := rate.NewLimiter(asksEvery, asksAtOnce)
 	heard := func(s hien.Sighting) {
@@ -150,12 +154,31 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened fu
 	})
 	group.Go(func() error { return watchAddresses(ctx, z.Interface, prefixes) })
 	group.Go(func() error { return server.Serve(ctx, listener) })
+	if services.DNSPort != 0 {
+		if o.names, err = d.forwarder(z, services, neighbours, addrs); err != nil {
+			return err
+		}
+		group.Go(func() error {
+			return d.again(ctx, "the DNS forwarder", func(ctx context.Context) error { return serveNames(ctx, o.names, z.Interface, services.DNSPort) })
+		})
+	}
+	if o.api != nil {
+		group.Go(func() error {
+			return d.again(ctx, "the captive portal API", func(ctx context.Context) error { return d.serveAPI(ctx, z, services.API, server, o.api, addrs) })
+		})
+	}
 	group.Go(func() error {
 		return d.again(ctx, "the kernel's neighbour table", func(ctx context.Context) error { return neighbours.Watch(ctx, saw) })
 	})
-	group.Go(func() error {
-		return d.again(ctx, "the sniffer", func(ctx context.Context) error { return d.sniff(ctx, z, o, heard) })
-	})
+	if services.Sniffer && !d.safe {
+		group.Go(func() error {
+			return d.again(ctx, "the sniffer", func(ctx context.Context) error { return d.sniff(ctx, z, o, heard) })
+		})
+	} else {
+		d.mu.Lock()
+		o.sniffing = "switched off"
+		d.mu.Unlock()
+	}
 	d.setTrouble(z.Name, "")
 	opened()
 	d.log.Info("the portal is open", "zone", z.Name, "interface", z.Interface, "port", z.PortalPort)
@@ -165,19 +188,7 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened fu
 // listen opens the portal's port on the zone's interface only, whatever
 // addresses that has or will have.
 func listen(ctx context.Context, z hien.Zone) (net.Listener, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		return errors.Join(c.Control(func(fd uintptr) {
-			presence.KeepOpeners(fd) // an older kernel cannot; then the neighbour table alone tells
-			// What a guest does not read is kept no longer than its request is waited for.
-			patience := int(portal.DefaultLimits().Write / time.Millisecond)
-			err = errors.Join(
-				unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE, z.Interface),
-				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, patience))
-		}), err)
-	}}
-	lc.SetMultipathTCP(false) // a subflow could come from another device
-	l, err := lc.Listen(ctx, "tcp", ":"+strconv.Itoa(int(z.PortalPort)))
+	l, err := listenTCP(ctx, z.Interface, z.PortalPort)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("port %d is %w: end that one, or choose another with option portal_port", z.PortalPort, errPortInUse)
 	}
@@ -291,44 +302,4 @@ func (d *daemon) setTrouble(zone, why string) {
 		return
 	}
 	d.trouble[zone] = why
-}
-
-// applyRules makes the kernel hold what a configuration asks for, when that
-// has changed, and lets everybody with a pass through again: a set that had
-// to be made anew has lost its members. A zone whose interface has no address
-// at the moment keeps the network that it had: a network that is reloaded
-// cuts nobody.
-func (d *daemon) applyRules(ctx context.Context, cfg *config.Config) error {
-	d.applying.Lock()
-	defer d.applying.Unlock()
-	d.mu.Lock()
-	released := d.released
-	d.mu.Unlock()
-	if released {
-		return nil
-	}
-	var want firewall.Ruleset
-	for _, z := range cfg.Zones {
-		rule := firewall.Zone{Name: z.Name, Interface: z.Interface, PortalPort: z.PortalPort}
-		if prefixes, err := presence.Prefixes(z.Interface); err == nil {
-			if i := slices.IndexFunc(prefixes, func(p netip.Prefix) bool { return p.Addr().Is4() && !p.Addr().IsLinkLocalUnicast() }); i >= 0 {
-				rule.Prefix = prefixes[i].Masked()
-			}
-		}
-		if before := slices.IndexFunc(d.rules.Zones, func(b firewall.Zone) bool { return b.Name == z.Name && b.Interface == z.Interface }); before >= 0 && !rule.Prefix.IsValid() {
-			rule.Prefix = d.rules.Zones[before].Prefix
-		}
-		want.Zones = append(want.Zones, rule)
-	}
-	if d.rules.Zones != nil && slices.Equal(d.rules.Zones, want.Zones) {
-		return nil
-	}
-	if err := d.door.Apply(ctx, want); err != nil {
-		return err
-	}
-	d.rules = want
-	if d.gateway != nil { // else the daemon is starting, and resumes when it has one
-		d.resume(ctx)
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -17,7 +18,9 @@ import (
 // a number is asked, and each sink's certificates, can be read; data_dir and
 // run_dir are no files. What would keep Hiên from running comes back as
 // uci.Errors. Warnings are what the owner should mend and Hiên can run with:
-// secrets that others on the router may read, trials left in place.
+// secrets that others on the router may read, trials left in place, limits that
+// do not do what they seem to, an API that phones would not believe.
+// Certificates' dates are for CheckDates.
 func (c *Config) Check() (warnings []string, err error) {
 	var errs uci.Errors
 	fail := func(at uci.Pos, err error) {
@@ -45,17 +48,13 @@ func (c *Config) Check() (warnings []string, err error) {
 	if mode, open := openToOthers(c.file); open && c.Sink != nil {
 		warn(c.where(c.Sink.Name, "write_key"), "others may read the write key (mode %04o): run `chmod 600 %s`", mode, c.file)
 	}
-	if c.Sender != nil && c.Sender.Type == "log" {
-		for _, z := range c.Zones {
-			if len(z.Purposes) > 0 {
-				warn(c.where(z.Name, "purpose"), "zone %s asks for numbers and the sender only writes codes into the log: for trials only", z.Name)
-			}
-		}
-	}
+	c.checkSenders(fail, warn)
 	for _, z := range c.Zones {
 		if z.Pass < time.Minute {
-			warn(c.where(z.Name, "pass"), "a pass of %s: for trials only", z.Pass)
+			warn(c.where(z.Name, "pass"), "a pass of %s: for trials only", span(z.Pass))
 		}
+		c.checkLimits(z, warn)
+		c.checkAPI(z, warn)
 	}
 	if len(errs) > 0 {
 		p := parser{errs: errs}
@@ -63,6 +62,67 @@ func (c *Config) Check() (warnings []string, err error) {
 		return warnings, p.errs
 	}
 	return warnings, nil
+}
+
+// fewBits is what one guest needs for a page to open while it waits.
+const fewBits = 256e3
+
+// checkLimits warns of limits that do something else than they seem to.
+func (c *Config) checkLimits(z hien.Zone, warn func(at uci.Pos, format string, args ...any)) {
+	for _, way := range []struct {
+		name     string
+		one, all int64
+	}{{"down", z.Speed.Down, z.AllSpeed.Down}, {"up", z.Speed.Up, z.AllSpeed.Up}} {
+		if way.all != 0 && way.one > way.all {
+			warn(c.where(z.Name, way.name), "%s of %s for each guest is more than all_%s grants all of them together (%s): it limits nobody", way.name, amount(way.one), way.name, amount(way.all))
+		}
+	}
+	if all := z.AllSpeed.Down; all != 0 && all < fewBits {
+		warn(c.where(z.Name, "all_down"), "all_down of %s: all guests of zone %s together get less than one of them needs to open a page; want %s or more", amount(all), z.Name, amount(fewBits))
+	}
+	if z.Volume != 0 && z.Pass > day {
+		warn(c.where(z.Name, "volume"), "a guest who has used up its volume of %s does not come in again before its pass would have ended, here up to %s later: want a pass of at most 24h", amount(z.Volume), span(z.Pass))
+	}
+	if len(z.CodeGarden) > 0 && (len(c.Codes()) == 0 || len(z.Purposes) == 0) {
+		warn(c.where(z.Name, "code_garden"), "code_garden is never opened: codes go out only with a config sender, in a zone with a purpose")
+	}
+	if s := c.Services[z.Name]; s.DNSPort == 0 {
+		if names, _, codeNames := Gardens(z); len(names)+len(codeNames) > 0 {
+			warn(c.where(z.Name, "dns_port"), "dns_port 0: the garden's names are not opened, only its addresses and networks")
+		}
+	}
+}
+
+// checkAPI warns of what keeps phones from being told of the API.
+func (c *Config) checkAPI(z hien.Zone, warn func(at uci.Pos, format string, args ...any)) {
+	a := c.Services[z.Name].API
+	if a.Name == "" {
+		return
+	}
+	if leaf, err := a.leaf(); err != nil {
+		warn(c.where(z.Name, "api_cert"), "%s", err)
+	} else if selfSigned(leaf) {
+		warn(c.where(z.Name, "api_cert"), "api_cert %s is signed by itself, and no phone trusts it: get one from an authority that phones know", a.CertFile)
+	}
+	if mode, open := openToOthers(a.KeyFile); open {
+		warn(c.where(z.Name, "api_key"), "others may read %s (mode %04o): run `chmod 600 %s`", a.KeyFile, mode, a.KeyFile)
+	}
+	if c.DnsmasqDir == "" {
+		warn(c.where(z.Name, "api_name"), "phones are not told of the API, as there is no dnsmasq_dir: set it in config hien 'main' to the directory from which dnsmasq reads more of its configuration")
+	} else if info, err := os.Stat(c.DnsmasqDir); err != nil || !info.IsDir() {
+		warn(c.where("main", "dnsmasq_dir"), "there is no directory %s, and phones are not told of the API: want the one that dnsmasq names in its conf-dir", c.DnsmasqDir)
+	}
+}
+
+// span writes a time as setDuration reads it.
+func span(d time.Duration) (text string) {
+	for _, unit := range units {
+		if n := d / unit.is; n > 0 {
+			text += fmt.Sprintf("%d%c", n, unit.sign)
+			d %= unit.is
+		}
+	}
+	return cmp.Or(text, "0s")
 }
 
 // notDir says that there is something that is no directory.
@@ -102,17 +162,20 @@ func (c *Config) BrandKey() (hien.BrandKey, error) {
 
 // CAs reads the certificates against which the sink is checked; nil, for the
 // system's, when no file is named.
-func (s Sink) CAs() (*x509.CertPool, error) {
-	if s.CAFile == "" {
+func (s Sink) CAs() (*x509.CertPool, error) { return readCAs(s.CAFile, "sink "+s.Name) }
+
+// readCAs reads the certificates that a section names; nil when it names none.
+func readCAs(file, section string) (*x509.CertPool, error) {
+	if file == "" {
 		return nil, nil
 	}
-	text, err := readSmall(s.CAFile)
+	text, err := readSmall(file)
 	if err != nil {
-		return nil, fmt.Errorf("read certificates of sink %s: %w", s.Name, err)
+		return nil, fmt.Errorf("read certificates of %s: %w", section, err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("ca_file %s: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----", s.CAFile)
+		return nil, fmt.Errorf("ca_file %s: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----", file)
 	}
 	return pool, nil
 }

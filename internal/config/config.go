@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -28,23 +29,48 @@ const DefaultFile = "/etc/config/hien"
 // field means, which values it takes and which it has by default.
 type Config struct {
 	Enabled      bool
+	SafeMode     bool // three crashes within ten minutes lead to it
 	StoreID      string
 	StoreName    string
 	DataDir      string
 	RunDir       string
 	BrandKeyFile string
-	SealKey      hien.SealKey // zero when no number may be sealed
-	Zones        []hien.Zone  // at least one, in the order of the file
-	Sender       *Sender      // nil: no number is asked
-	Sink         *Sink        // nil: events wait in the queue
+	SealKey      hien.SealKey        // zero when no number may be sealed
+	Zones        []hien.Zone         // at least one, in the order of the file
+	Services     map[string]Services // of each zone, by its name
+	Senders      []Sender            // in the order in which they are tried; none: no number is asked
+	Sink         *Sink               // nil: events wait in the queue
+	Sender       *Sender             // the first of Senders
+
+	SingleShop     bool // the brand's keys may be here
+	CodesPerDay    int
+	ForeignNumbers bool
+
+	Firewall    string   // "auto", "nftables" or "iptables"
+	Mark        uint32   // one bit
+	Uplinks     []string // empty: those of the default routes
+	Masquerade  bool
+	DNSUpstream []netip.AddrPort // at least one, in the order in which they are asked
+	DnsmasqDir  string           // empty: phones are not told of the API
 
 	file string             // for Check
 	at   map[string]uci.Pos // where "section.option" was set
 }
 
-// A Sender carries codes to people.
-type Sender struct {
-	Type string // "log"
+// Services are what Hiên offers to a zone's guests beside the portal.
+type Services struct {
+	Sniffer bool   // whether frames of guests are looked at
+	DNSPort uint16 // 0: no resolver of Hiên's own
+	API     API
+}
+
+// An API is the captive portal API of a zone (RFC 8908), and the portal over
+// TLS.
+type API struct {
+	Name     string // the host's; empty: there is none, and all else is zero
+	CertFile string
+	KeyFile  string
+	Port     uint16
 }
 
 // A Sink is where events go.
@@ -60,7 +86,7 @@ type Sink struct {
 // the brand key is needed.
 func (c *Config) Asks() bool {
 	for _, z := range c.Zones {
-		if c.Sender != nil && len(z.Purposes) > 0 {
+		if len(c.Senders) > 0 && len(z.Purposes) > 0 {
 			return true
 		}
 	}
@@ -110,7 +136,7 @@ func Parse(name string, r io.Reader) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{config: Config{file: name, at: make(map[string]uci.Pos)}, names: make(map[string]uci.Pos)}
+	p := &parser{config: Config{file: name, at: make(map[string]uci.Pos), Services: make(map[string]Services)}, names: make(map[string]uci.Pos)}
 	for _, s := range f.Sections {
 		p.section(s)
 	}

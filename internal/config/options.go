@@ -1,8 +1,6 @@
 package config
 
-import (
-	"github.com/hien-wifi/hien"
-)
+import "github.com/hien-wifi/hien/internal/dns"
 
 // An option is one row of the table of all options: how it is read and what
 // the manual says of it. T is what its section becomes.
@@ -12,9 +10,10 @@ type option[T any] struct {
 	must    bool                                       // there is no default, and it is needed
 	unset   string                                     // the default, as one would write it; empty: none
 	allowed string                                     // completes "want …"
+	hint    func(value string) string                  // says more of a value that is not allowed; nil, or "": nothing
 	manual  string                                     // what it means, for the owner
 	secret  bool                                       // errors do not repeat the value: it is a secret, or may hold one by mistake
-	set     func(section *T, value string) (fine bool) // called with non-empty values only
+	set     func(section *T, value string) (fine bool) // called with non-empty values only; a value that is not fine leaves no trace in a list
 }
 
 // A kind is a type of section.
@@ -31,6 +30,9 @@ func hienKind() kind[Config] {
 		{name: "enabled", unset: "1", allowed: "1 or 0",
 			manual: "Whether Hiên runs at all. With `0` it starts, says so and ends.",
 			set:    func(c *Config, v string) bool { return setBool(&c.Enabled, v) }},
+		{name: "safe_mode", unset: "1", allowed: "1 or 0",
+			manual: "Whether three crashes within ten minutes lead to safe mode: then guests are greeted and let in, and nothing is asked, looked at or sent, until Hiên has run for ten minutes and is started again.",
+			set:    func(c *Config, v string) bool { return setBool(&c.SafeMode, v) }},
 		{name: "store_id", must: true, allowed: "1 to 32 of a-z, 0-9, - and _, beginning with a letter or digit",
 			manual: "The shop's name for machines. It stands in the ledger and in everything that goes upstream, so do not change it once guests have come.",
 			set:    func(c *Config, v string) bool { return setStoreID(&c.StoreID, v) }},
@@ -49,39 +51,111 @@ func hienKind() kind[Config] {
 		{name: "seal_key", secret: true, allowed: "hien-seal-1: and 43 characters, as `hien keygen` prints it",
 			manual: "The brand's public key (HPKE, X25519), under which numbers are sealed; the router cannot open them. It is needed by every purpose that must reach the person: `contact_zalo`, `contact_sms`, `ads_audience` and `share_partner:<id>`.",
 			set:    func(c *Config, v string) bool { return setSealKey(&c.SealKey, v) }},
+		{name: "single_shop", unset: "0", allowed: "1 or 0",
+			manual: "Whether this is the brand's only router. Then, and only then, it may hold the brand's keys with Zalo, eSMS or SpeedSMS: of several routers one can lock the others out, and whoever takes one has the keys.",
+			set:    func(c *Config, v string) bool { return setBool(&c.SingleShop, v) }},
+		{name: "codes_per_day", unset: "500", allowed: "a number from 1 to 10000",
+			manual: "How many codes the shop sends within 24 hours; beyond that nothing is asked that needs one, and guests come in without. Each number and each device gets at most 3 in 15 minutes and 6 in 24 hours. When few of 50 codes come back, none is sent for an hour.",
+			set:    func(c *Config, v string) bool { return setCount(&c.CodesPerDay, v, 1, 10_000) }},
+		{name: "foreign_numbers", unset: "0", allowed: "1 or 0",
+			manual: "Whether codes go to numbers outside of Vietnam too. They cost more, and strangers make shops send codes to numbers that pay them.",
+			set:    func(c *Config, v string) bool { return setBool(&c.ForeignNumbers, v) }},
+		{name: "firewall", unset: "auto", allowed: "auto, nftables or iptables",
+			manual: "The packet filter that keeps the door. `auto` takes nftables where the kernel has it, else iptables with ipset.",
+			set:    func(c *Config, v string) bool { return setOneOf(&c.Firewall, v, "auto", "nftables", "iptables") }},
+		{name: "mark", unset: "0x01000000", allowed: "one bit of 32, as in 0x01000000, and none of mwan3's (0x3f00) or pbr's (0xff0000)", hint: markHint,
+			manual: "The bit of a packet's mark that says that a guest's packet may pass. Change it if another program uses the same one.",
+			set:    func(c *Config, v string) bool { return setMark(&c.Mark, v) }},
+		{name: "uplink", list: true, allowed: interfaceAllowed + ", each once",
+			manual: "An interface by which guests reach the internet: `wan`, `pppoe-wan`, `eth0.35`. They leave by no other. Without any, the interfaces of the default routes are taken, as they come and go.",
+			set:    func(c *Config, v string) bool { return addInterface(&c.Uplinks, v) }},
+		{name: "masquerade", unset: "0", allowed: "1 or 0",
+			manual: "Whether Hiên gives guests' IPv4 packets the router's own address on their way out. On OpenWrt the wan zone does (`option masq '1'`); set it on a router where nothing does.",
+			set:    func(c *Config, v string) bool { return setBool(&c.Masquerade, v) }},
+		{name: "dns_upstream", list: true, unset: "127.0.0.1:53", allowed: "an address and a port, as in 127.0.0.1:53 or [::1]:53, each once",
+			manual: "The router's own resolver, which answers what guests without a pass ask. Several are asked in this order.",
+			set:    func(c *Config, v string) bool { return addUpstream(&c.DNSUpstream, v) }},
+		{name: "dnsmasq_dir", allowed: pathAllowed,
+			manual: "The directory from which dnsmasq reads more of its configuration (its `conf-dir`), for example `/tmp/dnsmasq.d`. Hiên keeps one file there: it gives the API's name its address and tells phones of the API (DHCP option 114, RFC 8910) for as long as the certificate is good. Without it phones are not told.",
+			set:    func(c *Config, v string) bool { return setPath(&c.DnsmasqDir, v) }},
 	}}
 }
 
 // zoneKind is a guest network.
-func zoneKind() kind[hien.Zone] {
-	return kind[hien.Zone]{typ: "zone", example: "guest", manual: "One guest network. There is at least one; each has a name of at most 16 letters, digits and `_`, and an interface and a port of its own.", options: []option[hien.Zone]{
-		{name: "interface", must: true, allowed: "the name of a network interface, at most 15 letters, digits, '.', '_' and '-'",
+func zoneKind() kind[zone] {
+	return kind[zone]{typ: "zone", example: "guest", manual: "One guest network. There is at least one; each has a name of at most 16 letters, digits and `_`, an interface and a portal_port of its own.", options: []option[zone]{
+		{name: "interface", must: true, allowed: interfaceAllowed,
 			manual: "The bridge, SSID or VLAN that the guests are on. It need not be there when Hiên starts.",
-			set:    func(z *hien.Zone, v string) bool { return setInterface(&z.Interface, v) }},
+			set:    func(z *zone, v string) bool { return setInterface(&z.Interface, v) }},
 		{name: "portal_port", unset: "2050", allowed: "a port from 1024 to 65535",
 			manual: "The tcp port of the portal on the zone's addresses.",
-			set:    func(z *hien.Zone, v string) bool { return setPort(&z.PortalPort, v) }},
+			set:    func(z *zone, v string) bool { return setPort(&z.PortalPort, v) }},
 		{name: "pass", unset: "4h", allowed: durationAllowed("1s", "24d"),
 			manual: "How long a guest is online before the portal is shown again. The kernel counts it and can count no further than 24 days.",
-			set:    func(z *hien.Zone, v string) bool { return setDuration(&z.Pass, v, minPass, maxPass) }},
+			set:    func(z *zone, v string) bool { return setDuration(&z.Pass, v, minPass, maxPass) }},
 		{name: "visit_gap", unset: "30m", allowed: durationAllowed("5s", "24h"),
 			manual: "A guest who was not seen for longer has left, and coming back is a new visit.",
-			set:    func(z *hien.Zone, v string) bool { return setDuration(&z.VisitGap, v, minGap, maxGap) }},
+			set:    func(z *zone, v string) bool { return setDuration(&z.VisitGap, v, minGap, maxGap) }},
 		{name: "offer", allowed: textAllowed(200),
 			manual: "What is offered to everybody who comes in, whether they give something or not. One or two sentences on the portal's page.",
-			set:    func(z *hien.Zone, v string) bool { return setText(&z.Offer, v, 200) }},
+			set:    func(z *zone, v string) bool { return setText(&z.Offer, v, 200) }},
+		{name: "terms", allowed: textAllowed(400),
+			manual: "The rules of the house for its WiFi, shown to everybody before they come in.",
+			set:    func(z *zone, v string) bool { return setText(&z.Terms, v, 400) }},
 		{name: "purpose", list: true, allowed: "visit_frequency, contact_zalo, contact_sms, ads_audience, profile_extra or share_partner:<id>, each once",
 			manual: "A use of data that is asked for on its own, with a box that is not ticked. Without any, nothing is asked.",
 			set:    addPurpose},
-	}}
-}
-
-// senderKind is the carrier of codes.
-func senderKind() kind[Sender] {
-	return kind[Sender]{typ: "sender", example: "code", manual: "How a one-time code reaches a guest's phone. At most one. Without it no number is asked, and the portal greets and lets in.", options: []option[Sender]{
-		{name: "type", must: true, allowed: "log",
-			manual: "`log` writes the code and the guest's masked MAC into the system's log: for trials only, since it proves no number.",
-			set:    func(s *Sender, v string) bool { return setOneOf(&s.Type, v, "log") }},
+		{name: "idle", unset: "0", allowed: durationAllowed("1m", "24h") + "; 0 for never",
+			manual: "A pass that carried nothing for so long ends, and the portal is shown again. A phone that sleeps carries little: give it 15m or more.",
+			set:    func(z *zone, v string) bool { return setIdle(&z.Idle, v) }},
+		{name: "volume", allowed: "a number of bytes from 1M to 1000G, as in 500M or 2G",
+			manual: "What a pass carries, both directions together; who has used it up is told so, and comes in again when the pass would have ended. 1G is 1,000,000,000 bytes, as mobile plans count. Without it there is no limit.",
+			set:    func(z *zone, v string) bool { return setAmount(&z.Volume, v, minVolume, maxVolume) }},
+		{name: "down", allowed: speedAllowed,
+			manual: "How fast each guest may download. It is counted for each address, and a phone has one of IPv4 and a few of IPv6. Without it there is no limit; so with the next three.",
+			set:    func(z *zone, v string) bool { return setAmount(&z.Speed.Down, v, minSpeed, maxSpeed) }},
+		{name: "up", allowed: speedAllowed,
+			manual: "How fast each guest may upload.",
+			set:    func(z *zone, v string) bool { return setAmount(&z.Speed.Up, v, minSpeed, maxSpeed) }},
+		{name: "all_down", allowed: speedAllowed,
+			manual: "How fast all guests of the zone together may download. Leave the shop's own devices their share of the line.",
+			set:    func(z *zone, v string) bool { return setAmount(&z.AllSpeed.Down, v, minSpeed, maxSpeed) }},
+		{name: "all_up", allowed: speedAllowed,
+			manual: "How fast all guests of the zone together may upload.",
+			set:    func(z *zone, v string) bool { return setAmount(&z.AllSpeed.Up, v, minSpeed, maxSpeed) }},
+		{name: "trusted", list: true, secret: true, allowed: macAllowed,
+			manual: "A device that is let in without the portal: a till, a printer, the owner's tablet. By its hardware address; a phone's is private to each network and may change, unless that is switched off on the phone for this one.",
+			set:    func(z *zone, v string) bool { return addMAC(&z.Trusted, v) }},
+		{name: "blocked", list: true, secret: true, allowed: macAllowed,
+			manual: "A device that is not let in. It may come back under another address: phones can change theirs.",
+			set:    func(z *zone, v string) bool { return addMAC(&z.Blocked, v) }},
+		{name: "garden", list: true, allowed: gardenAllowed, hint: gardenHint,
+			manual: "What is reached without a pass: a name, with everything beneath it (`example.com` is `www.example.com` too), an address (`192.0.2.7`, `2001:db8::7`) or a network (`192.0.2.0/24`, `2001:db8::/32`). A host at which phones look for the portal cannot be in it.",
+			set:    func(z *zone, v string) bool { return addGarden(&z.Garden, v) }},
+		{name: "garden_preset", list: true, allowed: words(dns.Presets()) + ", each once",
+			manual: "A list of names that comes with Hiên, reached without a pass as if each stood here as `list garden`. `ocsp`: where phones ask whether a certificate still holds (RFC 8908 §4.1 wants that). `ntp`: time servers. `zalo`: the pages on which one logs in with Zalo. `zalo-app`: all of Zalo, which is more than everybody should have without a pass, and meant for `code_garden`. The files in internal/dns/presets say where each list is from and what else it opens.",
+			set:    func(z *zone, v string) bool { return addPreset(&z.Garden, v) }},
+		{name: "code_garden", list: true, allowed: "a name such as example.com, or a preset (" + words(dns.Presets()) + "), each once", hint: codeGardenHint,
+			manual: "A name, with everything beneath it, or a preset of those above, that a guest reaches for some minutes while its code is on its way: for codes that come by an app.",
+			set:    func(z *zone, v string) bool { return addCodeGarden(&z.CodeGarden, v) }},
+		{name: "sniffer", unset: "1", allowed: "1 or 0",
+			manual: "Whether Hiên looks at the DHCP, ARP and neighbour-discovery frames of guests to see who is here. With `0` only the kernel's own table of neighbours tells: visits are a little coarser, and the first connection from a new address of a guest may be refused once.",
+			set:    func(z *zone, v string) bool { return setBool(&z.Sniffer, v) }},
+		{name: "dns_port", unset: "2053", allowed: "a port from 1024 to 65535; 0 for none",
+			manual: "The port, udp and tcp, of Hiên's own small resolver, to which the questions of guests without a pass are sent. It opens the garden's names and stops tunnels. With `0` they are answered by the router's resolver, and a garden has addresses and networks only.",
+			set:    func(z *zone, v string) bool { return setPort(&z.DNSPort, v) || v == "0" }},
+		{name: "api_name", allowed: "a host name in lowercase with a dot in it, of at most 200 characters, as in wifi.example.com", hint: nameHint,
+			manual: "The name under which the portal and its API (RFC 8908) answer over TLS. Phones that are told of it show the portal at once. It needs a certificate that phones trust, so it must be a name of yours. Needs api_cert and api_key.",
+			set:    func(z *zone, v string) bool { return setHostName(&z.API.Name, v) }},
+		{name: "api_cert", allowed: pathAllowed,
+			manual: "The file of the certificate for api_name (PEM), with those between it and the authority's. It is read again when it changes.",
+			set:    func(z *zone, v string) bool { return setPath(&z.API.CertFile, v) }},
+		{name: "api_key", secret: true, allowed: pathAllowed,
+			manual: "The file of the certificate's private key (PEM), mode 0600.",
+			set:    func(z *zone, v string) bool { return setPath(&z.API.KeyFile, v) }},
+		{name: "api_port", unset: "2443", allowed: "a port from 1024 to 65535",
+			manual: "The tcp port of the portal and its API over TLS, when there is an api_name.",
+			set:    func(z *zone, v string) bool { return setPort(&z.API.Port, v) }},
 	}}
 }
 

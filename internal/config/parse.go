@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/hien-wifi/hien"
-	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/uci"
 )
 
@@ -21,18 +20,23 @@ type parser struct {
 	config Config
 	names  map[string]uci.Pos // of sections that were met
 	zones  []zoneAt
-	main   uci.Pos // the hien section; zero when there was none
-	sender uci.Pos
+	main   uci.Section // the hien section; zero when there was none
 	sink   uci.Pos
 	errs   uci.Errors
+
+	senders []senderAt
 }
 
-// A zoneAt is a zone and the lines that other zones and sections are held
-// against.
-type zoneAt struct {
+// A zone is what a zone section becomes.
+type zone struct {
 	hien.Zone
-	at, iface, port uci.Pos
-	purposes        map[consent.Purpose]uci.Pos
+	Services
+}
+
+// A zoneAt is a zone and its lines, for what is held against each other.
+type zoneAt struct {
+	zone
+	section uci.Section
 }
 
 func (p *parser) errorf(at uci.Pos, format string, args ...any) {
@@ -49,11 +53,8 @@ func (p *parser) sort() {
 func (p *parser) section(s uci.Section) {
 	name := s.Name.Text
 	switch before, twice := p.names[name]; {
-	case s.Type.Text == "hien" && p.main.Line > 0:
-		p.errorf(s.Pos, "a second hien section; the first is in line %d: want one", p.main.Line)
-		return
-	case s.Type.Text == "sender" && p.sender.Line > 0:
-		p.errorf(s.Pos, "a second sender; the first is in line %d: want at most one", p.sender.Line)
+	case s.Type.Text == "hien" && p.main.Pos.Line > 0:
+		p.errorf(s.Pos, "a second hien section; the first is in line %d: want one", p.main.Pos.Line)
 		return
 	case s.Type.Text == "sink" && p.sink.Line > 0:
 		p.errorf(s.Pos, "a second sink; the first is in line %d: want at most one, as there is one queue", p.sink.Line)
@@ -69,8 +70,8 @@ func (p *parser) section(s uci.Section) {
 	p.names[name] = s.Pos
 	switch s.Type.Text {
 	case "hien":
-		p.main = s.Pos
 		s.Name.Text = "main" // any other is told below
+		p.main = s
 		read(p, s, hienKind(), &p.config)
 		if name != "main" && name != "" {
 			p.errorf(s.Pos, "hien section %s: want config hien 'main'", quote(name))
@@ -79,46 +80,53 @@ func (p *parser) section(s uci.Section) {
 			p.config.StoreName = p.config.StoreID
 		}
 	case "zone":
-		z := zoneAt{Zone: hien.Zone{Name: name}, at: s.Pos}
-		read(p, s, zoneKind(), &z.Zone)
+		z := zoneAt{zone{Zone: hien.Zone{Name: name}}, s}
+		read(p, s, zoneKind(), &z.zone)
 		if len(name) > maxZone {
 			p.errorf(s.Pos, "zone %s: want a name of at most %d characters", quote(name), maxZone)
 		}
-		z.iface, z.port = p.place(s, "interface"), p.place(s, "portal_port")
-		z.purposes = make(map[consent.Purpose]uci.Pos)
-		for _, o := range s.Options {
-			if o.Name.Text == "purpose" {
-				z.purposes[consent.Purpose(o.Value.Text)] = o.Pos
-			}
-		}
+		p.alone(&z)
 		p.zones = append(p.zones, z)
 		p.config.Zones = append(p.config.Zones, z.Zone)
+		p.config.Services[name] = z.Services
 	case "sender":
-		p.sender, p.config.Sender = s.Pos, new(Sender)
-		read(p, s, senderKind(), p.config.Sender)
+		c := senderAt{Sender{Name: name}, s}
+		read(p, s, senderKind(), &c.Sender)
+		p.senders = append(p.senders, c)
+		p.config.Senders = append(p.config.Senders, c.Sender)
+		p.config.Sender = &p.config.Senders[0]
 	case "sink":
 		p.sink, p.config.Sink = s.Pos, &Sink{Name: name}
 		read(p, s, sinkKind(), p.config.Sink)
 	}
 }
 
-// place is the line of an option; the section's when it was not set.
-func (p *parser) place(s uci.Section, option string) uci.Pos {
-	if at, ok := p.config.at[s.Name.Text+"."+option]; ok {
-		return at
+// place is the first line at which an option was set; the section's when it
+// was not.
+func place(s uci.Section, option string) uci.Pos {
+	return placeOf(s, option, func(v string) bool { return v != "" })
+}
+
+// placeOf is the first line at which an option was set to such a value.
+func placeOf(s uci.Section, option string, is func(value string) bool) uci.Pos {
+	for _, o := range s.Options {
+		if o.Name.Text == option && is(o.Value.Text) {
+			return o.Pos
+		}
 	}
 	return s.Pos
 }
 
-// read fills to from the section: first every default, then what was set.
+// read fills to from the section: first every default, then what was set. The
+// default of a list stands only where nothing else was set.
 func read[T any](p *parser, s uci.Section, k kind[T], to *T) {
 	var names []string
 	rows := make(map[string]option[T])
 	for _, row := range k.options {
 		names = append(names, row.name)
 		rows[row.name] = row
-		if row.unset != "" && !row.set(to, row.unset) {
-			panic("the default of " + k.typ + "." + row.name + " is not allowed") // a test reads every default
+		if !row.list {
+			setDefault(k, row, to)
 		}
 	}
 	lines, given := make(map[string]int), make(map[string]bool)
@@ -149,15 +157,65 @@ func read[T any](p *parser, s uci.Section, k kind[T], to *T) {
 		if row.set(to, o.Value.Text) {
 			continue
 		}
+		why := "want " + row.allowed
+		if row.hint != nil {
+			why = cmp.Or(row.hint(o.Value.Text), why)
+		}
 		if row.secret {
-			p.errorf(o.Pos, "%s is not good: want %s", name, row.allowed)
+			p.errorf(o.Pos, "%s is not good: %s", name, why)
 		} else {
-			p.errorf(o.Pos, "%s %s: want %s", name, quote(o.Value.Text), row.allowed)
+			p.errorf(o.Pos, "%s %s: %s", name, quote(o.Value.Text), why)
 		}
 	}
 	for _, row := range k.options {
+		if row.list && !given[row.name] {
+			setDefault(k, row, to)
+		}
 		if row.must && !given[row.name] {
 			p.errorf(s.Pos, "the %s has no %s: want %s", k.typ, row.name, row.allowed)
+		}
+	}
+}
+
+// setDefault puts an option's default in its place.
+func setDefault[T any](k kind[T], row option[T], to *T) {
+	if row.unset != "" && !row.set(to, row.unset) {
+		panic("the default of " + k.typ + "." + row.name + " is not allowed") // a test reads every default
+	}
+}
+
+// alone holds the options of a zone against each other.
+func (p *parser) alone(z *zoneAt) {
+	s := z.section
+	for _, mac := range z.Trusted {
+		if slices.Contains(z.Blocked, mac) {
+			is := func(v string) bool { other, err := hien.ParseMAC(v); return err == nil && other == mac }
+			p.errorf(placeOf(s, "blocked", is), "blocked %v is trusted as well, in line %d: want one of the two", mac, placeOf(s, "trusted", is).Line)
+		}
+	}
+	var has, lacks []string
+	for _, o := range []struct{ name, value string }{{"api_name", z.API.Name}, {"api_cert", z.API.CertFile}, {"api_key", z.API.KeyFile}} {
+		if o.value != "" {
+			has = append(has, o.name)
+		} else {
+			lacks = append(lacks, o.name)
+		}
+	}
+	if len(has) > 0 && len(lacks) > 0 {
+		p.errorf(place(s, has[0]), "%s without %s: want all three, or none", strings.Join(has, " and "), strings.Join(lacks, " and "))
+	}
+	if z.API.Name == "" {
+		z.API.Port = 0
+	}
+	ports := []struct {
+		option string
+		port   uint16
+	}{{"portal_port", z.PortalPort}, {"dns_port", z.DNSPort}, {"api_port", z.API.Port}}
+	for i, a := range ports {
+		for _, b := range ports[:i] {
+			if a.port != 0 && a.port == b.port {
+				p.errorf(place(s, a.option), "%s %d is the zone's %s too: want another for each", a.option, a.port, b.option)
+			}
 		}
 	}
 }
@@ -165,7 +223,7 @@ func read[T any](p *parser, s uci.Section, k kind[T], to *T) {
 // whole holds the sections against each other.
 func (p *parser) whole() {
 	c, everywhere := &p.config, uci.Pos{File: p.config.file}
-	if p.main.Line == 0 {
+	if p.main.Pos.Line == 0 {
 		p.errorf(everywhere, "there is no section about the shop: want config hien 'main' with its store_id")
 	}
 	if len(p.zones) == 0 {
@@ -177,23 +235,29 @@ func (p *parser) whole() {
 	for i, z := range p.zones {
 		for _, before := range p.zones[:i] {
 			if z.Interface != "" && z.Interface == before.Interface {
-				p.errorf(z.iface, "interface %s is that of zone %s in line %d: want another for each zone", z.Interface, before.Name, before.iface.Line)
+				p.errorf(place(z.section, "interface"), "interface %s is that of zone %s in line %d: want another for each zone", z.Interface, before.Name, place(before.section, "interface").Line)
 			}
 			if z.PortalPort != 0 && z.PortalPort == before.PortalPort {
-				p.errorf(z.port, "portal_port %d is that of zone %s in line %d: want another for each zone", z.PortalPort, before.Name, before.port.Line)
+				p.errorf(place(z.section, "portal_port"), "portal_port %d is that of zone %s in line %d: want another for each zone", z.PortalPort, before.Name, place(before.section, "portal_port").Line)
 			}
+		}
+		if slices.Contains(c.Uplinks, z.Interface) {
+			at := placeOf(p.main, "uplink", func(v string) bool { return v == z.Interface })
+			p.errorf(at, "uplink %s is the guest network of zone %s: want the interface by which the internet is reached", z.Interface, z.Name)
 		}
 		if _, set := c.at["main.seal_key"]; !set {
 			p.unsealed(z)
 		}
 	}
+	p.allSenders()
 }
 
 // unsealed tells of the purposes that cannot be kept without a seal key.
 func (p *parser) unsealed(z zoneAt) {
 	for _, purpose := range z.Purposes {
 		if purpose.Reaches() {
-			p.errorf(z.purposes[purpose], "purpose %s must reach the person and there is no seal_key: run `hien keygen`, put the public half as option seal_key in config hien 'main' and keep the private half away from the router", purpose)
+			at := placeOf(z.section, "purpose", func(v string) bool { return v == string(purpose) })
+			p.errorf(at, "purpose %s must reach the person and there is no seal_key: run `hien keygen`, put the public half as option seal_key in config hien 'main' and keep the private half away from the router", purpose)
 		}
 	}
 }

@@ -24,11 +24,16 @@ const (
 	maxPass = 24 * day
 	minGap  = 5 * time.Second
 	maxGap  = day
+	minIdle = time.Minute
+	maxIdle = day
 
 	day = 24 * time.Hour
 )
 
-const pathAllowed = "an absolute path without . and .."
+const (
+	pathAllowed      = "an absolute path without . and .."
+	interfaceAllowed = "the name of a network interface, at most 15 letters, digits, '.', '_' and '-'"
+)
 
 func textAllowed(most int) string {
 	return fmt.Sprintf("a text of at most %d characters in one line", most)
@@ -92,10 +97,19 @@ func setInterface(to *string, v string) bool {
 	})
 }
 
+func addInterface(to *[]string, v string) bool {
+	var name string
+	if !setInterface(&name, v) || slices.Contains(*to, name) {
+		return false
+	}
+	*to = append(*to, name)
+	return true
+}
+
 func setPort(to *uint16, v string) bool {
 	n, ok := decimal(v, math.MaxUint16)
 	if !ok || n < 1024 {
-		*to = 0 // no port, so that it is not held against those of other zones
+		*to = 0 // no port, so that it is not held against others
 		return false
 	}
 	*to = uint16(n)
@@ -111,13 +125,16 @@ func decimal(v string, most int64) (int64, bool) {
 	return n, err == nil && n <= most
 }
 
-// setDuration reads whole numbers with the units d, h, m, s, each at most
-// once and in this order.
+// units are those of times, longest first.
+var units = []struct {
+	sign byte
+	is   time.Duration
+}{{'d', day}, {'h', time.Hour}, {'m', time.Minute}, {'s', time.Second}}
+
+// setDuration reads whole numbers with units, each at most once and in their
+// order.
 func setDuration(to *time.Duration, v string, least, most time.Duration) bool {
-	units := []struct {
-		sign byte
-		is   time.Duration
-	}{{'d', day}, {'h', time.Hour}, {'m', time.Minute}, {'s', time.Second}}
+	units := units
 	var sum time.Duration
 	for v != "" {
 		i := strings.IndexAny(v, "dhms")
@@ -136,6 +153,12 @@ func setDuration(to *time.Duration, v string, least, most time.Duration) bool {
 	}
 	*to = sum
 	return sum >= least && sum <= most
+}
+
+// setIdle takes 0 as well: then no pass ends for want of traffic.
+func setIdle(to *time.Duration, v string) bool {
+	*to = 0
+	return v == "0" || setDuration(to, v, minIdle, maxIdle)
 }
 
 // setURL takes the address of a platform. What carries people's data is
@@ -174,7 +197,7 @@ func ascii(v string) bool {
 	return !strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-func addPurpose(z *hien.Zone, v string) bool {
+func addPurpose(z *zone, v string) bool {
 	p, err := consent.ParsePurpose(v)
 	if err != nil || slices.Contains(z.Purposes, p) {
 		return false

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/hien-wifi/hien/consent"
 )
@@ -63,6 +65,16 @@ func (c *Client) Guests(ctx context.Context, limit int) (List[Guest], error) {
 	return ask[List[Guest]](ctx, c, http.MethodGet, "guests"+query(limit), nil)
 }
 
+// GuestsInFull is Guests with whole hardware addresses.
+func (c *Client) GuestsInFull(ctx context.Context, limit int) (List[Guest], error) {
+	return ask[List[Guest]](ctx, c, http.MethodGet, "guests"+cmp.Or(query(limit), "?limit="+strconv.Itoa(DefaultItems))+"&full=1", nil)
+}
+
+// Audit asks for what was done by hand.
+func (c *Client) Audit(ctx context.Context, limit int) (List[Deed], error) {
+	return ask[List[Deed]](ctx, c, http.MethodGet, "audit"+query(limit), nil)
+}
+
 // Visits asks for the latest visits.
 func (c *Client) Visits(ctx context.Context, limit int) (List[Visit], error) {
 	return ask[List[Visit]](ctx, c, http.MethodGet, "visits"+query(limit), nil)
@@ -89,6 +101,31 @@ func (c *Client) VerifyLedger(ctx context.Context) (Ledger, error) {
 	return ask[Ledger](ctx, c, http.MethodGet, "ledger/verify", nil)
 }
 
+// ExportLedger writes the ledger to w, as consent.WriteExport does. One that
+// was cut off is an error.
+func (c *Client) ExportLedger(ctx context.Context, w io.Writer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://hien/v1/ledger/export", nil)
+	if err != nil {
+		return fmt.Errorf("ask the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var p problem
+		if json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&p) != nil || p.Error == "" {
+			p.Error = "it answered " + resp.Status
+		}
+		return fmt.Errorf("the daemon: %s", p.Error)
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}
+
 // Withdraw takes back a subject's purposes; none named means all. The answer
 // says which of them stood until then.
 func (c *Client) Withdraw(ctx context.Context, subject consent.ID, purposes []consent.Purpose) (Withdrawn, error) {
@@ -99,6 +136,35 @@ func (c *Client) Withdraw(ctx context.Context, subject consent.ID, purposes []co
 // SIGHUP or is started again.
 func (c *Client) Release(ctx context.Context) error {
 	_, err := ask[released](ctx, c, http.MethodPost, "release", struct{}{})
+	return err
+}
+
+// Admit asks for a pass for a device.
+func (c *Client) Admit(ctx context.Context, o Order) (Done, error) {
+	return ask[Done](ctx, c, http.MethodPost, "admit", o)
+}
+
+// Revoke asks for a device's pass to be taken away.
+func (c *Client) Revoke(ctx context.Context, o Order) (Done, error) {
+	return ask[Done](ctx, c, http.MethodPost, "revoke", o)
+}
+
+// Open asks for the door to be open to everybody for d, and EndOpen to end
+// that.
+func (c *Client) Open(ctx context.Context, who string, d time.Duration) (Opened, error) {
+	return ask[Opened](ctx, c, http.MethodPost, "open", opening{who, int64(d / time.Second)})
+}
+
+// EndOpen ends what Open began.
+func (c *Client) EndOpen(ctx context.Context, who string) error {
+	_, err := ask[Opened](ctx, c, http.MethodPost, "open", opening{who, 0})
+	return err
+}
+
+// Reload asks the daemon to read its configuration again, because of what was
+// done to it by hand; the zero Deed is none.
+func (c *Client) Reload(ctx context.Context, who string, did Deed) error {
+	_, err := ask[reloaded](ctx, c, http.MethodPost, "reload", reloading{who, did.What, did.About})
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,6 +29,8 @@ import (
 // wired is a house that answers made-up lists and keeps what it was told.
 type wired struct {
 	limits    []int
+	full      int
+	asked     []string // of the owner's acts: what, and by whom
 	withdrawn []withdrawal
 	released  int
 	err       error
@@ -36,9 +39,35 @@ type wired struct {
 func (w *wired) house() House {
 	return House{
 		Status: func(context.Context) (Status, error) { return good(), w.err },
-		Guests: func(_ context.Context, n int) (List[Guest], error) {
+		Guests: func(_ context.Context, n int, full bool) (List[Guest], error) {
 			w.limits = append(w.limits, n)
+			if full {
+				w.full++
+				return guestsInFull(), w.err
+			}
 			return guests(), w.err
+		},
+		Audit: func(context.Context, int) (List[Deed], error) { return audit(), w.err },
+		Owner: Owner{
+			Admit: func(_ context.Context, o Order) (Done, error) {
+				w.asked = append(w.asked, "admit "+o.Device+" in "+o.Zone+" by "+o.Who)
+				return admitted(), w.err
+			},
+			Revoke: func(_ context.Context, o Order) (Done, error) {
+				w.asked = append(w.asked, "revoke "+o.Device+" in "+o.Zone+" by "+o.Who)
+				return revoked(), w.err
+			},
+			Open: func(_ context.Context, who string, d time.Duration) (Opened, error) {
+				w.asked = append(w.asked, "open for "+d.String()+" by "+who)
+				if d == 0 {
+					return Opened{}, w.err
+				}
+				return Opened{now.Add(d)}, w.err
+			},
+			Reload: func(_ context.Context, who string, did Deed) error {
+				w.asked = append(w.asked, "reload by "+who+": "+did.What+" "+did.About)
+				return w.err
+			},
 		},
 		Visits:   func(context.Context, int) (List[Visit], error) { return visits(), w.err },
 		Leads:    func(context.Context, int) (List[Lead], error) { return leads(), w.err },
@@ -108,6 +137,19 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 		{"status", func() (any, error) { return c.Status(ctx) }, good()},
 		{"guests", func() (any, error) { return c.Guests(ctx, 0) }, guests()},
 		{"guests with a limit", func() (any, error) { return c.Guests(ctx, 7) }, guests()},
+		{"guests in full", func() (any, error) { return c.GuestsInFull(ctx, 0) }, guestsInFull()},
+		{"guests in full with a limit", func() (any, error) { return c.GuestsInFull(ctx, 9) }, guestsInFull()},
+		{"audit", func() (any, error) { return c.Audit(ctx, 0) }, audit()},
+		{"admit", func() (any, error) {
+			return c.Admit(ctx, Order{Who: "lan", Device: "02:00:5e:10:00:01", Zone: "guest"})
+		}, admitted()},
+		{"revoke", func() (any, error) { return c.Revoke(ctx, Order{Who: "lan", Device: "10.20.0.17"}) }, revoked()},
+		{"open", func() (any, error) { return c.Open(ctx, "lan", 2*time.Hour) }, Opened{now.Add(2 * time.Hour)}},
+		{"end open", func() (any, error) { return nil, c.EndOpen(ctx, "lan") }, nil},
+		{"reload", func() (any, error) { return nil, c.Reload(ctx, "lan", Deed{}) }, nil},
+		{"reload after a change", func() (any, error) {
+			return nil, c.Reload(ctx, "lan", Deed{What: hien.DidTrust, About: "02:00:5e:··:··:·· in zone guest"})
+		}, nil},
 		{"visits", func() (any, error) { return c.Visits(ctx, 0) }, visits()},
 		{"leads", func() (any, error) { return c.Leads(ctx, 0) }, leads()},
 		{"consents", func() (any, error) { return c.Consents(ctx, 0) }, consents()},
@@ -126,8 +168,13 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", q.name, d)
 		}
 	}
-	if want := []int{DefaultItems, 7}; !slices.Equal(w.limits, want) {
-		t.Errorf("limits: got %v, want %v", w.limits, want)
+	if want := []int{DefaultItems, 7, DefaultItems, 9}; !slices.Equal(w.limits, want) || w.full != 2 {
+		t.Errorf("limits: got %v, %d in full, want %v, 2", w.limits, w.full, want)
+	}
+	asked := []string{"admit 02:00:5e:10:00:01 in guest by lan", "revoke 10.20.0.17 in  by lan", "open for 2h0m0s by lan", "open for 0s by lan",
+		"reload by lan:  ", "reload by lan: trust 02:00:5e:··:··:·· in zone guest"}
+	if d := cmp.Diff(asked, w.asked); d != "" {
+		t.Errorf("asked by hand (-want +got):\n%s", d)
 	}
 	want := []withdrawal{{subject, []consent.Purpose{consent.ContactZalo}}, {subject, nil}}
 	if d := cmp.Diff(want, w.withdrawn); d != "" || w.released != 1 {
@@ -160,6 +207,38 @@ func TestErrorsComeBackInWords(t *testing.T) {
 	fails("a limit that is none", err, `the daemon: limit "-1": want a number from 1 to 1000`)
 	_, err = c.Queue(ctx, MaxItems+1)
 	fails("a limit beyond the bound", err, `the daemon: limit "1001": want a number from 1 to 1000`)
+	for _, o := range []struct {
+		err   error
+		wants string
+	}{
+		{hien.ErrNoGuest, "no guest of that address is known here: `hien guests --full` shows them"},
+		{hien.ErrNoPass, "the device has no pass that could be taken away: `hien block MAC` keeps it out"},
+		{fmt.Errorf("admit: %w", hien.ErrBlocked), "the device is blocked: `hien block --undo MAC` lifts that"},
+		{hien.ErrNoZone, "there is no such zone: `hien status` shows them"},
+		{fmt.Errorf("%w: the device is trusted", hien.ErrComesBack), "it would be let in again at once: the device is trusted: `hien block MAC` keeps it out"},
+		{Refusal("neither"), "neither"},
+	} {
+		w.err = o.err
+		_, err = c.Revoke(ctx, Order{Who: "lan", Device: "x"})
+		fails("revoke", err, "the daemon: "+o.wants)
+		_, err = c.Admit(ctx, Order{Who: "lan", Device: "x"})
+		fails("admit", err, "the daemon: "+o.wants)
+	}
+	w.err = hien.ErrNotOpen
+	fails("end what is not open", c.EndOpen(ctx, "lan"), "the daemon: the door is not open to everybody: there is nothing to end")
+	w.err = errors.New("hien:3: unknown option")
+	fails("a configuration with a mistake", c.Reload(ctx, "lan", Deed{}),
+		"the daemon: the configuration was not taken over; the old one stays in force: hien:3: unknown option")
+	w.err = nil
+	_, err = c.Open(ctx, "lan", 24*time.Hour+time.Second)
+	fails("too long", err, "the daemon: the door is opened to everybody for 1 minute to 24 hours, as in `hien open 2h`")
+	_, err = c.Admit(ctx, Order{Device: "x"})
+	fails("nobody asks", err, `the daemon: user "": want a short name`)
+	_, err = c.Admit(ctx, Order{Who: "lan\nroot", Device: "x"})
+	fails("a name that is two lines", err, `the daemon: user "lan\nroot": want a short name`)
+	_, err = c.Admit(ctx, Order{Who: "lan", Device: strings.Repeat("x", maxWord+1)})
+	fails("a device that is none", err, `the daemon: device "`+strings.Repeat("x", 40)+`": want a short name`)
+	fails("a deed that is none", c.Reload(ctx, "lan", Deed{What: "burnt"}), `the daemon: "burnt" is not done to a configuration`)
 	w.err = fmt.Errorf("list leads: %w", hien.ErrStorage)
 	_, err = c.Leads(ctx, 0)
 	fails("a closed record", err, "the daemon: list leads: the record cannot be written")
@@ -169,9 +248,12 @@ func TestErrorsComeBackInWords(t *testing.T) {
 // says 405 to the other, anything else is 404.
 func TestMethodsAndRoutes(t *testing.T) {
 	h := NewServer(new(wired).house(), quiet()).handler()
+	bodies := map[string]string{"/v1/withdraw": `{"subject":"` + string(subject) + `"}`, "/v1/admit": `{"who":"lan","device":"x"}`,
+		"/v1/revoke": `{"who":"lan","device":"x"}`, "/v1/open": `{"who":"lan","seconds":60}`, "/v1/reload": `{"who":"lan"}`}
 	for path, own := range map[string]string{
 		"/v1/status": "GET", "/v1/guests": "GET", "/v1/visits": "GET", "/v1/leads": "GET", "/v1/consents": "GET",
-		"/v1/queue": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
+		"/v1/audit": "GET", "/v1/queue": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
+		"/v1/admit": "POST", "/v1/revoke": "POST", "/v1/open": "POST", "/v1/reload": "POST",
 		"/": "", "/v1": "", "/v1/ledger": "", "/v2/status": "",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
@@ -183,7 +265,7 @@ func TestMethodsAndRoutes(t *testing.T) {
 				want = http.StatusOK
 			}
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(`{"subject":"`+string(subject)+`"}`)))
+			h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(bodies[path])))
 			if w.Code != want {
 				t.Errorf("%s %s: got %d, want %d", method, path, w.Code, want)
 			}
@@ -221,6 +303,44 @@ func FuzzWithdraw(f *testing.F) {
 		NewServer(h, quiet()).handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/withdraw", strings.NewReader(string(body))))
 		if w.Code != http.StatusOK && w.Code != http.StatusBadRequest {
 			t.Errorf("body %q: got %d, want 200 or 400", body, w.Code)
+		}
+	})
+}
+
+// FuzzOrders: whatever is posted, nobody is let in by an order whose words may
+// not stand in the audit.
+func FuzzOrders(f *testing.F) {
+	f.Add([]byte(`{"who":"lan","device":"02:00:5e:10:00:01","zone":"guest"}`))
+	f.Add([]byte(`{"who":"lan\u0000","device":"10.20.0.17"}`))
+	f.Add([]byte(`{"who":"lan","seconds":9223372036854775807}`))
+	f.Add([]byte(`{"who":"lan","did":"trust","about":"x"}{`))
+	f.Fuzz(func(t *testing.T, posted []byte) {
+		check := func(words ...string) {
+			for _, text := range words {
+				if len(text) > maxWord || strings.ContainsFunc(text, unicode.IsControl) {
+					t.Errorf("%q: %q came through", posted, text)
+				}
+			}
+			if words[0] == "" {
+				t.Errorf("%q: nobody asked", posted)
+			}
+		}
+		order := func(_ context.Context, o Order) (Done, error) { check(o.Who, o.Device, o.Zone); return Done{}, nil }
+		h := NewServer(House{Owner: Owner{Admit: order, Revoke: order,
+			Open: func(_ context.Context, who string, d time.Duration) (Opened, error) {
+				if check(who); d < 0 || d > hien.OpenMax {
+					t.Errorf("%q opens for %v", posted, d)
+				}
+				return Opened{}, nil
+			},
+			Reload: func(_ context.Context, who string, did Deed) error { check(who, did.What, did.About); return nil },
+		}}, quiet()).handler()
+		for _, path := range []string{"admit", "revoke", "open", "reload"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("POST", "/v1/"+path, strings.NewReader(string(posted))))
+			if w.Code != http.StatusOK && w.Code != http.StatusBadRequest && w.Code != http.StatusConflict {
+				t.Errorf("%s %q: got %d", path, posted, w.Code)
+			}
 		}
 	})
 }

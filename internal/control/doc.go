@@ -6,5 +6,5 @@
 // The socket speaks HTTP and JSON, so that `curl --unix-socket` can ask too.
 // It has mode 0600: who may open it is root (or the user as whom Hiên runs),
 // who could read the record and the livebook as well. So the peer is not
-// asked who it is. Nothing on it is reachable from a network.
+// asked who it is; who gives an order says so himself, for the audit. Nothing on it is reachable from a network.
 package control

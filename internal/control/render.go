@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -25,6 +26,10 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 	b.WriteString("\n" + table([]column{{"ZONE", left}, {"INTERFACE", left}, {"STATE", cut}, {"GUESTS", right}, {"ONLINE", right}}, rows))
 
 	b.WriteByte('\n')
+	if !s.OpenUntil.IsZero() {
+		b.WriteString(paragraph("", "The door is open to everybody until "+when(s.OpenUntil, now)+": `hien open --end` shuts it."))
+		b.WriteByte('\n')
+	}
 	part := func(name string, words ...string) {
 		b.WriteString(paragraph(fmt.Sprintf("%-10s", name), sentence(words)))
 	}
@@ -55,6 +60,18 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 			last = "last delivery at " + when(c.LastSuccess, now)
 		}
 		part("courier", c.Sink+" "+c.State, count(c.Waiting, "event waits", "events wait"), number(c.Parked)+" parked", last)
+	}
+	if s.Internet.State != "" {
+		codes := ""
+		if s.Internet.Waiting > 0 {
+			codes = count(s.Internet.Waiting, "code waits for it", "codes wait for it")
+		}
+		part("internet", s.Internet.State, codes)
+	}
+	for _, z := range s.Zones {
+		if z.Trusted+z.Blocked > 0 {
+			part("lists", z.Name+" trusts "+count(z.Trusted, "device", "devices"), "blocks "+number(z.Blocked))
+		}
 	}
 	clock := "in step"
 	if !s.Clock.InStep {
@@ -89,31 +106,74 @@ func sentence(words []string) string {
 // WriteGuests prints who is in the shop.
 func WriteGuests(w io.Writer, l List[Guest], now time.Time) error {
 	var b strings.Builder
+	if writeCrowd(&b, l) {
+		rows := make([][]string, len(l.Items))
+		for i, g := range l.Items {
+			pass := "-"
+			if g.PassLeft > 0 {
+				pass = span(g.PassLeft)
+			}
+			rows[i] = []string{g.MAC, g.Zone, since(g.Since, now), seen(g.LastSeen, now), pass, g.stands()}
+		}
+		b.WriteString("\n" + table([]column{{"GUEST", left}, {"ZONE", cut}, {"HERE FOR", right}, {"LAST SEEN", right}, {"PASS LEFT", right}, {"STANDS", left}}, rows))
+	}
+	return write(w, &b)
+}
+
+// WriteGuestsInFull prints who is in the shop by whole addresses, as the
+// commands take them that let a device in or keep it out.
+func WriteGuestsInFull(w io.Writer, l List[Guest], _ time.Time) error {
+	var b strings.Builder
+	if writeCrowd(&b, l) {
+		rows := make([][]string, len(l.Items))
+		for i, g := range l.Items {
+			rows[i] = []string{g.MAC, g.Zone, cmp.Or(strings.Join(g.Addrs, "\n"), "-"), strings.ReplaceAll(g.stands(), ", ", "\n")}
+		}
+		b.WriteString("\n" + table([]column{{"GUEST", left}, {"ZONE", cut}, {"ADDRESSES", left}, {"STANDS", cut}}, rows))
+	}
+	return write(w, &b)
+}
+
+// writeCrowd says how many are in the shop; false when nobody is.
+func writeCrowd(b *strings.Builder, l List[Guest]) bool {
 	if l.Total == 0 {
 		b.WriteString("Nobody is in the shop.\n")
-		return write(w, &b)
+		return false
 	}
 	online := 0
-	rows := make([][]string, len(l.Items))
-	for i, g := range l.Items {
-		stands, pass := "at the door", "-"
+	for _, g := range l.Items {
 		if g.PassLeft > 0 {
 			online++
-			stands, pass = "online", span(g.PassLeft)
 		}
-		switch {
-		case g.AtCode:
-			stands += ", code sent"
-		case g.Member:
-			stands += ", member"
-		case g.Gave:
-			stands += ", agreed"
-		}
-		rows[i] = []string{g.MAC, g.Zone, since(g.Since, now), seen(g.LastSeen, now), pass, stands}
 	}
 	b.WriteString(paragraph("", fmt.Sprintf("%s in the shop%s.", count(l.Total, "guest is", "guests are"), of(l, fmt.Sprintf("; %s online", number(online))))))
-	b.WriteString("\n" + table([]column{{"GUEST", left}, {"ZONE", cut}, {"HERE FOR", right}, {"LAST SEEN", right}, {"PASS LEFT", right}, {"STANDS", left}}, rows))
-	return write(w, &b)
+	return true
+}
+
+// stands says in some words where a guest stands.
+func (g Guest) stands() string {
+	stands := "at the door"
+	switch {
+	case g.Blocked:
+		return "blocked"
+	case g.Spent:
+		return "volume used up"
+	case g.PassLeft > 0:
+		stands = "online"
+	}
+	switch {
+	case g.Trusted:
+		stands += ", trusted"
+	case g.Waiting:
+		stands += ", code waits"
+	case g.AtCode:
+		stands += ", code sent"
+	case g.Member:
+		stands += ", member"
+	case g.Gave:
+		stands += ", agreed"
+	}
+	return stands
 }
 
 // seen is how long ago somebody was seen.

@@ -75,6 +75,15 @@ func cleaned() Status {
 	return s
 }
 
+// known is a status while the door is open to everybody and the line is down.
+func known() Status {
+	s := good()
+	s.Internet = Internet{State: InternetDown, Waiting: 2}
+	s.OpenUntil = now.Add(80 * time.Minute)
+	s.Zones[0].Trusted, s.Zones[0].Blocked = 1, 3
+	return s
+}
+
 const subject = consent.ID("5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d")
 
 func guests() List[Guest] {
@@ -84,6 +93,36 @@ func guests() List[Guest] {
 		{MAC: "02:00:5e:··:··:··", Zone: "terrace_garden_2", Since: ago(time.Minute), LastSeen: now, PassLeft: 290, AtCode: true},
 		{MAC: "02:00:5e:··:··:··", Zone: "guest", Since: now, LastSeen: now},
 	}}
+}
+
+// guestsInFull are guests by whole addresses, in every state.
+func guestsInFull() List[Guest] {
+	l := guests()
+	for i, mac := range []string{"02:00:5e:10:00:01", "02:00:5e:10:00:02", "02:00:5e:10:00:03", "02:00:5e:10:00:04"} {
+		l.Items[i].MAC = mac
+	}
+	l.Items[0].Trusted = true
+	l.Items[1].Waiting = true
+	l.Items[2].Blocked = true
+	l.Items[3].Spent = true
+	return l
+}
+
+func audit() List[Deed] {
+	return List[Deed]{Total: 240, Items: []Deed{
+		{At: ago(10 * time.Minute), Who: "lan", What: "open", About: "1h30m"},
+		{At: ago(time.Hour), Who: "root", What: "block no more", About: "02:00:5e:··:··:·· in zone guest, terrace_garden_2"},
+		{At: ago(27 * time.Hour), Who: "hien", What: "open ended"},
+	}}
+}
+
+func admitted() Done {
+	return Done{[]Device{{MAC: "02:00:5e:··:··:··", Zone: "guest", PassLeft: 4 * 3600, Known: true},
+		{MAC: "02:00:5e:··:··:··", Zone: "terrace_garden_2", PassLeft: 7200}}}
+}
+
+func revoked() Done {
+	return Done{[]Device{{MAC: "02:00:5e:··:··:··", Zone: "guest", Known: true}}}
 }
 
 func visits() List[Visit] {
@@ -132,6 +171,15 @@ func TestRender(t *testing.T) {
 		{"status-bad", func(w io.Writer) error { return WriteStatus(w, concluded(bad()), now) }},
 		{"status-down", func(w io.Writer) error { return WriteStatus(w, concluded(down()), now) }},
 		{"status-cleaned", func(w io.Writer) error { return WriteStatus(w, concluded(cleaned()), now) }},
+		{"status-known", func(w io.Writer) error { return WriteStatus(w, concluded(known()), now) }},
+		{"guests-full", func(w io.Writer) error { return WriteGuestsInFull(w, guestsInFull(), now) }},
+		{"guests-full-none", func(w io.Writer) error { return WriteGuestsInFull(w, List[Guest]{}, now) }},
+		{"audit", func(w io.Writer) error { return WriteAudit(w, audit(), now) }},
+		{"audit-none", func(w io.Writer) error { return WriteAudit(w, List[Deed]{}, now) }},
+		{"admitted", func(w io.Writer) error { return WriteAdmitted(w, admitted()) }},
+		{"revoked", func(w io.Writer) error { return WriteRevoked(w, revoked()) }},
+		{"opened", func(w io.Writer) error { return WriteOpened(w, Opened{now.Add(2 * time.Hour)}, now) }},
+		{"opened-ended", func(w io.Writer) error { return WriteOpened(w, Opened{}, now) }},
 		{"guests", func(w io.Writer) error { return WriteGuests(w, guests(), now) }},
 		{"guests-none", func(w io.Writer) error { return WriteGuests(w, List[Guest]{}, now) }},
 		{"visits", func(w io.Writer) error { return WriteVisits(w, visits(), now) }},

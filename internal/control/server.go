@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,12 +25,15 @@ import (
 // the one who asked is gone.
 type House struct {
 	Status       func(context.Context) (Status, error)
-	Guests       func(ctx context.Context, limit int) (List[Guest], error)
+	Guests       func(ctx context.Context, limit int, full bool) (List[Guest], error) // full: with whole hardware addresses
 	Visits       func(ctx context.Context, limit int) (List[Visit], error)
 	Leads        func(ctx context.Context, limit int) (List[Lead], error)
 	Consents     func(ctx context.Context, limit int) (List[Consent], error)
 	Queue        func(ctx context.Context, limit int) (Queue, error)
+	Audit        func(ctx context.Context, limit int) (List[Deed], error)
 	VerifyLedger func(context.Context) (Ledger, error)
+	ExportLedger func(context.Context, io.Writer) error // as consent.WriteExport
+	Owner
 
 	// Withdraw takes back a subject's purposes; none named means all. It
 	// answers those that stood until then; none means that nothing was
@@ -113,15 +117,54 @@ func (s *Server) handler() http.Handler {
 	}
 
 	get("/v1/status", func(r *http.Request) (any, error) { return s.house.Status(r.Context()) })
-	get("/v1/guests", list(s.house.Guests))
+	get("/v1/guests", s.guests)
 	get("/v1/visits", list(s.house.Visits))
 	get("/v1/leads", list(s.house.Leads))
 	get("/v1/consents", list(s.house.Consents))
 	get("/v1/queue", list(s.house.Queue))
+	get("/v1/audit", list(s.house.Audit))
 	get("/v1/ledger/verify", func(r *http.Request) (any, error) { return s.house.VerifyLedger(r.Context()) })
+	r.Handle("/v1/ledger/export", http.HandlerFunc(s.export)).Methods(http.MethodGet)
 	post("/v1/withdraw", s.withdraw)
 	post("/v1/release", s.release)
+	post("/v1/admit", order(s.house.Admit))
+	post("/v1/revoke", order(s.house.Revoke))
+	post("/v1/open", s.open)
+	post("/v1/reload", s.reload)
 	return r
+}
+
+// export answers the ledger line by line, however long it is. One that fails
+// in the middle is cut off, which its reader is told.
+func (s *Server) export(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.busy <- struct{}{}:
+		defer func() { <-s.busy }()
+	default:
+		s.write(w, http.StatusServiceUnavailable, problem{"too many questions at once: ask again"})
+		return
+	}
+	out := &started{Writer: w}
+	err := s.house.ExportLedger(r.Context(), out)
+	switch {
+	case err == nil:
+	case !out.begun:
+		s.write(w, statusOf(err), problem{err.Error()})
+	default:
+		s.log.Warn("the ledger was not exported to its end", "err", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// started notes whether anything was written.
+type started struct {
+	io.Writer
+	begun bool
+}
+
+func (s *started) Write(b []byte) (int, error) {
+	s.begun = true
+	return s.Writer.Write(b)
 }
 
 // list answers what there is of a kind; ?limit= says how much.
@@ -139,12 +182,26 @@ func list[L any](of func(context.Context, int) (L, error)) func(*http.Request) (
 	}
 }
 
-func (s *Server) withdraw(r *http.Request) (any, error) {
-	var w withdrawal
+// guests answers who is in the shop; ?full=1 with whole hardware addresses.
+func (s *Server) guests(r *http.Request) (any, error) {
+	full := r.URL.Query().Get("full") == "1"
+	return list(func(ctx context.Context, limit int) (List[Guest], error) { return s.house.Guests(ctx, limit, full) })(r)
+}
+
+// body reads the request, which is to be what.
+func body[T any](r *http.Request, what string) (v T, err error) {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&w); err != nil {
-		return nil, badRequest("the request is no withdrawal: %v", err)
+	if err := dec.Decode(&v); err != nil {
+		return v, badRequest("the request is no %s: %v", what, err)
+	}
+	return v, nil
+}
+
+func (s *Server) withdraw(r *http.Request) (any, error) {
+	w, err := body[withdrawal](r, "withdrawal")
+	if err != nil {
+		return nil, err
 	}
 	if w.Subject == "" {
 		return nil, badRequest("no subject: want one of those that `hien consents` lists")

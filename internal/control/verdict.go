@@ -50,6 +50,10 @@ func (s *Status) troubles(now time.Time) (all []trouble) {
 			say("", "Zone %s has no portal: %s.", z.Name, end(z.State))
 		}
 	}
+	if s.Internet.State == InternetDown {
+		say("Guests come in all the same and are told so; look after the line.",
+			"The shop has no internet.")
+	}
 	switch s.Record.State {
 	case RecordClosed:
 		say("Mend that and restart Hiên.",

@@ -9,7 +9,8 @@ import (
 // The views are what a living daemon tells over its socket, as plain values.
 // Their JSON is for machines: names are never changed or removed. Durations
 // are seconds, times are RFC 3339, and a time or part that does not exist is
-// left out. No view holds a number, a whole MAC or a secret.
+// left out. No view holds a number or a secret, nor a whole MAC, but for the
+// guests when the owner asks for them in full.
 
 // Status is the state of the whole house.
 type Status struct {
@@ -24,9 +25,12 @@ type Status struct {
 	Sniffer   []Sniffer `json:"sniffer"`  // one for each zone's interface
 	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
 	Clock     Clock     `json:"clock"`
-	Summary   string    `json:"summary"`          // all of this in one sentence: that all is well, or the most urgent trouble
-	Todo      []string  `json:"todo,omitempty"`   // what the owner should do about it, then the other troubles; the most urgent first
-	Memory    int64     `json:"memory,omitempty"` // bytes resident; 0 when not known
+	Internet  Internet  `json:"internet"`
+	SafeMode  string    `json:"safe_mode,omitempty"` // since when the daemon has been in safe mode, in words; absent when it is not
+	OpenUntil time.Time `json:"open_until,omitzero"` // the owner lets everybody in until then; absent when not
+	Summary   string    `json:"summary"`             // all of this in one sentence: that all is well, or the most urgent trouble
+	Todo      []string  `json:"todo,omitempty"`      // what the owner should do about it, then the other troubles; the most urgent first
+	Memory    int64     `json:"memory,omitempty"`    // bytes resident; 0 when not known
 }
 
 // The states of a zone.
@@ -43,6 +47,8 @@ type Zone struct {
 	Portal    []string `json:"portal,omitempty"` // addresses and ports at which the portal listens
 	Guests    int      `json:"guests"`           // who are here now
 	WithPass  int      `json:"with_pass"`        // of them, who are online
+	Trusted   int      `json:"trusted"`          // devices in its lists
+	Blocked   int      `json:"blocked"`
 }
 
 // The states of the record.
@@ -97,6 +103,19 @@ type Courier struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 }
 
+// The states of the way to the internet.
+const (
+	InternetUp      = "up"
+	InternetDown    = "down"
+	InternetUnknown = "not known"
+)
+
+// Internet is whether the shop has internet, as far as Hiên can tell.
+type Internet struct {
+	State   string `json:"state"`         // InternetUp, InternetDown or InternetUnknown
+	Waiting int    `json:"codes_waiting"` // guests whose code is sent when it is back
+}
+
 // Clock says whether the time is to be believed.
 type Clock struct {
 	InStep bool `json:"in_step"`
@@ -104,7 +123,7 @@ type Clock struct {
 
 // Guest is a device that is in the shop now.
 type Guest struct {
-	MAC      string    `json:"mac"` // masked: hien.MAC's String
+	MAC      string    `json:"mac"` // masked: hien.MAC's String; whole when asked for in full
 	Zone     string    `json:"zone"`
 	Addrs    []string  `json:"addrs,omitempty"`
 	Since    time.Time `json:"since"` // of this stay
@@ -113,6 +132,11 @@ type Guest struct {
 	Member   bool      `json:"member"`  // known by an earlier consent
 	AtCode   bool      `json:"at_code"` // a code is on its way
 	Gave     bool      `json:"gave"`    // agreed to something in this stay
+	Bytes    uint64    `json:"bytes"`   // that the pass has carried; counted where a limit asks for it
+	Trusted  bool      `json:"trusted,omitempty"`
+	Blocked  bool      `json:"blocked,omitempty"`
+	Spent    bool      `json:"spent,omitempty"`   // the volume is used up
+	Waiting  bool      `json:"waiting,omitempty"` // its code is sent when the internet is back
 }
 
 // Visit is one stay of a person who agreed to have visits counted.
@@ -203,4 +227,56 @@ type withdrawal struct {
 // released is the answer to a request to let go of the kernel.
 type released struct {
 	Released bool `json:"released"`
+}
+
+// Deed is something that was done by hand.
+type Deed struct {
+	At    time.Time `json:"at"`
+	Who   string    `json:"who"`
+	What  string    `json:"what"`
+	About string    `json:"about,omitempty"`
+}
+
+// Done is what was done for devices.
+type Done struct {
+	Devices []Device `json:"devices"`
+}
+
+// Device is one of them.
+type Device struct {
+	MAC      string `json:"mac"` // masked
+	Zone     string `json:"zone"`
+	PassLeft int64  `json:"pass_left_seconds"`
+	Known    bool   `json:"known"` // it was seen; else it comes in when it is
+}
+
+// Opened is until when the door is open to everybody; absent when it is shut.
+type Opened struct {
+	Until time.Time `json:"until,omitzero"`
+}
+
+// An Order names a device for which the owner asks something.
+type Order struct {
+	Who    string `json:"who"`            // the user of the system who asks
+	Device string `json:"device"`         // a hardware address; to revoke, an IP address too
+	Zone   string `json:"zone,omitempty"` // empty: any
+}
+
+// opening asks for the door to be open to everybody; 0 seconds ends it.
+type opening struct {
+	Who     string `json:"who"`
+	Seconds int64  `json:"seconds"`
+}
+
+// reloading asks to read the configuration again, because of what was done to
+// it by hand, if anything was.
+type reloading struct {
+	Who   string `json:"who"`
+	Did   string `json:"did,omitempty"` // one of hien's Did constants
+	About string `json:"about,omitempty"`
+}
+
+// reloaded is the answer.
+type reloaded struct {
+	Reloaded bool `json:"reloaded"`
 }

@@ -71,6 +71,7 @@ var (
 
 	bootKey   = []byte("boot")
 	layoutKey = []byte("layout")
+	openKey   = []byte("open") // until when everybody is let in: 8 bytes, as Moment.Up
 )
 
 // Close closes the file. It waits for calls that are under way.
@@ -172,6 +173,43 @@ func (b *Book) forget(id hien.GuestID) error {
 	}
 	b.index.forget(id)
 	return nil
+}
+
+// Open is until when the owner lets everybody in, as Moment.Up; 0 when not.
+func (b *Book) Open() (until time.Duration, err error) {
+	err = b.db.View(func(tx *bbolt.Tx) error {
+		until, err = decodeOpen(tx)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read livebook: %w", err)
+	}
+	return until, nil
+}
+
+// SetOpen keeps until when the owner lets everybody in; 0 is not at all.
+func (b *Book) SetOpen(until time.Duration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(aboutBucket).Put(openKey, encodeTimes([]time.Duration{until}))
+	})
+	if err != nil {
+		return fmt.Errorf("write livebook: %w", err)
+	}
+	return nil
+}
+
+func decodeOpen(tx *bbolt.Tx) (time.Duration, error) {
+	value := tx.Bucket(aboutBucket).Get(openKey)
+	if value == nil {
+		return 0, nil
+	}
+	times := decodeTimes(value)
+	if len(value) != 8 || times[0] < 0 {
+		return 0, errDamaged
+	}
+	return times[0], nil
 }
 
 // Len is how many guests the book holds.

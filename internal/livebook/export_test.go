@@ -26,3 +26,9 @@ func (b *Book) PutRaw(id hien.GuestID, raw []byte) error {
 func (b *Book) SetLayout(l string) error {
 	return b.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(aboutBucket).Put(layoutKey, []byte(l)) })
 }
+
+// PutRawOpen puts anything in the place of the time until which the door is
+// open.
+func (b *Book) PutRawOpen(raw []byte) error {
+	return b.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(aboutBucket).Put(openKey, raw) })
+}

@@ -13,7 +13,8 @@ import (
 )
 
 // layout is the number of the layout below. A book of another layout is begun
-// anew: it is not worth a migration.
+// anew, which costs every guest its pass. So a field that is added must mean
+// nothing where it is missing, and the number stays.
 const layout = "1"
 
 // A page is how a guest is kept. It does not hold the MAC, which is in the
@@ -23,6 +24,10 @@ type page struct {
 	Stay    hien.Stay       `json:"stay"`
 	Ended   []hien.Stay     `json:"ended,omitempty"`
 	Pass    time.Duration   `json:"pass,omitempty"`
+	Bytes   uint64          `json:"bytes,omitempty"` // of the pass, as the next three
+	Moved   time.Duration   `json:"moved,omitempty"`
+	Spent   bool            `json:"spent,omitempty"`
+	Open    bool            `json:"open,omitempty"`
 	Form    *form           `json:"form,omitempty"`
 	Codes   []time.Duration `json:"codes,omitempty"`
 	Receipt string          `json:"receipt,omitempty"`
@@ -42,6 +47,7 @@ type form struct {
 	Challenge hien.Challenge    `json:"challenge"`
 	Receipt   string            `json:"receipt,omitempty"`
 	Proven    bool              `json:"proven,omitempty"`
+	Waiting   bool              `json:"waiting,omitempty"`
 }
 
 func guestKey(id hien.GuestID) []byte {
@@ -62,13 +68,14 @@ func parseGuestKey(key []byte) (hien.GuestID, error) {
 // encode lays a guest out, and keeps the notice of its form if it is new.
 func encode(tx *bbolt.Tx, g hien.Guest) ([]byte, error) {
 	p := page{
-		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Pass: g.Pass.Until, Codes: g.Codes,
+		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Codes: g.Codes,
+		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open,
 		Receipt: g.Receipt, Asked: g.Asked, Gave: g.Gave,
 	}
 	if f := g.Form; f != nil {
 		p.Form = &form{
 			Consent: f.Consent, Agreed: f.Agreed, Notice: f.Notice.Hash(), Browser: f.Browser,
-			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven,
+			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven, Waiting: f.Waiting,
 		}
 		if err := keepNotice(tx, p.Form.Notice, f.Notice); err != nil {
 			return nil, err
@@ -97,13 +104,14 @@ func decode(tx *bbolt.Tx, id hien.GuestID, value []byte) (hien.Guest, error) {
 		return hien.Guest{}, fmt.Errorf("a guest's page: %w", err)
 	}
 	g := hien.Guest{
-		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Pass: hien.Pass{Until: p.Pass}, Codes: p.Codes,
+		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Codes: p.Codes,
+		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open},
 		Receipt: p.Receipt, Asked: p.Asked, Gave: p.Gave,
 	}
 	if f := p.Form; f != nil {
 		g.Form = &hien.Form{
 			Consent: f.Consent, Agreed: f.Agreed, Browser: f.Browser,
-			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven,
+			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven, Waiting: f.Waiting,
 		}
 		if err := json.Unmarshal(tx.Bucket(noticesBucket).Get(f.Notice[:]), &g.Form.Notice); err != nil {
 			return hien.Guest{}, fmt.Errorf("the notice of a form: %w", err)

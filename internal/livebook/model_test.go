@@ -30,7 +30,7 @@ func TestTheBookIsAMap(t *testing.T) {
 		defer func() { b.Close() }()
 		model := make(map[hien.GuestID]hien.Guest)
 		sent := make(map[string][]time.Duration)
-		now := time.Duration(0)
+		now, door := time.Duration(0), time.Duration(0)
 		anyGuest := func(t *rapid.T) hien.GuestID { return guestID(rapid.IntRange(0, 12).Draw(t, "guest")) }
 		t.Repeat(map[string]func(*rapid.T){
 			"change": func(t *rapid.T) {
@@ -77,6 +77,12 @@ func TestTheBookIsAMap(t *testing.T) {
 					t.Fatalf("code: allowed %v, error %v; want %v", got, err, want)
 				}
 			},
+			"open the door": func(t *rapid.T) {
+				door = time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "until"))
+				if err := b.SetOpen(door); err != nil {
+					t.Fatal(err)
+				}
+			},
 			"restart": func(t *rapid.T) { b.Close(); reopen() },
 			"": func(t *rapid.T) {
 				got := make(map[hien.GuestID]hien.Guest)
@@ -85,6 +91,9 @@ func TestTheBookIsAMap(t *testing.T) {
 				}
 				if diff := cmp.Diff(model, got, same); diff != "" {
 					t.Fatalf("guests (-want +got):\n%s", diff)
+				}
+				if until, err := b.Open(); err != nil || until != door {
+					t.Fatalf("open until %v, %v; want %v", until, err, door)
 				}
 				if b.Len() != len(model) {
 					t.Fatalf("%d guests, want %d", b.Len(), len(model))
@@ -105,6 +114,7 @@ func anyChange(t *rapid.T) func(*hien.Guest, time.Duration) {
 			func() { g.Stay.Last = at(now) },
 			func() { g.Stay = hien.Stay{Start: at(now), Last: at(now)} },
 			func() { g.Pass.Until = now + time.Hour },
+			func() { g.Pass.Bytes, g.Pass.Moved, g.Pass.Spent = 7, now, true },
 			func() { g.Addrs = filled.Addrs },
 			func() { g.Ended = append(g.Ended[:len(g.Ended):len(g.Ended)], g.Stay) },
 			func() { g.Ended = nil },

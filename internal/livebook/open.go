@@ -184,6 +184,9 @@ func (b *Book) load(boot string) error {
 		if string(about.Get(bootKey)) != boot {
 			return errors.New("it is of an earlier boot, though a tmpfs is empty after one: is run_dir on tmpfs?")
 		}
+		if _, err := decodeOpen(tx); err != nil {
+			return err
+		}
 		used := make(map[consent.Hash]bool)
 		err := eachGuest(tx, func(g hien.Guest) error {
 			b.index.note(g)

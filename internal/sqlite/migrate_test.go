@@ -70,6 +70,12 @@ func TestARecordOfEverySchemaMigratesWithItsRows(t *testing.T) {
 				wantList(t, "queue", ids(batch(t, s, at(400))), queue...)
 				want(t, "waiting", waiting(t, s), len(queue))
 			}
+			if version >= 5 {
+				deeds, err := s.Audit(t.Context(), 10)
+				if err != nil || len(deeds) != 2 || deeds[1].What != hien.DidOpen || deeds[1].Who != "lan" || deeds[1].About != "2h" {
+					t.Errorf("the audit: %+v, %v", deeds, err)
+				}
+			}
 			optIn(t, s, application{id: "today", person: 50, device: 50, agreed: []consent.Purpose{visits, zalo}, at: at(400)})
 			verify(t, s)
 		})
@@ -113,6 +119,12 @@ func writeDump(t *testing.T, name string, version int) []byte {
 	endStays(t, s, at(300), stay(1, 200, 240, ""))
 	if err := takeBack(t.Context(), s, hien.Who{Receipt: receipt("c3")}, at(301)); err != nil {
 		t.Fatal(err)
+	}
+
+	for _, d := range []hien.Deed{{At: at(30), Who: "lan", What: hien.DidOpen, About: "2h"}, {At: at(150), Who: "hien", What: hien.DidEndOpen}} {
+		if err := s.Note(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	path := filepath.Join(t.TempDir(), "old.db")

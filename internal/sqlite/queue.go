@@ -107,6 +107,7 @@ func (t *tx) restamp(ctx context.Context, now hien.Moment) error {
 		"UPDATE events SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
 		"UPDATE consents SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
 		"UPDATE visits SET start_wall = ? + (start_up - ?), start_in_step = 1 WHERE start_in_step = 0 AND start_boot = ?",
+		"UPDATE audit SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
 		"UPDATE visits SET end_wall = ? + (end_up - ?), end_in_step = 1 WHERE end_in_step = 0 AND end_boot = ?",
 	} {
 		if _, err := t.exec(ctx, statement, at.wall, at.up, at.boot); err != nil {

@@ -258,6 +258,7 @@ func TestNothingThatRunsOftenReadsAWholeTable(t *testing.T) {
 		{"DELETE FROM events WHERE person = ? AND purpose = ? AND kind <> 'withdrawal'", 2},
 		{"UPDATE events SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?", 3},
 		{"UPDATE consents SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?", 3},
+		{"UPDATE audit SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?", 3},
 		{"UPDATE visits SET start_wall = ? + (start_up - ?), start_in_step = 1 WHERE start_in_step = 0 AND start_boot = ?", 3},
 		{"UPDATE visits SET end_wall = ? + (end_up - ?), end_in_step = 1 WHERE end_in_step = 0 AND end_boot = ?", 3},
 		{"SELECT " + visitColumns + " FROM visits JOIN people USING (person) WHERE end_boot IS NULL AND start_boot <> ? ORDER BY +person, number", 1},

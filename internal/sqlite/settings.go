@@ -1,8 +1,9 @@
 package sqlite
 
 import (
-	"net/url"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,12 +16,14 @@ const (
 	truncate journal = "truncate" // with locking_mode=EXCLUSIVE and synchronous=EXTRA
 )
 
-// What a connection costs and keeps. A page of 1024 bytes makes an opt-in a
-// third smaller on flash than the usual 4096.
+// What a connection costs and keeps. An opt-in changes some two dozen pages,
+// most of them by a few bytes, and each is written whole, twice: so pages are
+// the smallest that there are. A record that was begun with larger ones keeps
+// them.
 const (
-	pageSize       = 1024
+	pageSize       = 512
 	cacheKiB       = 1024
-	walPages       = 1000 // the log is folded into the file after so many pages
+	walPages       = 2000 // the log is folded into the file after so many pages
 	journalBytes   = walPages * pageSize
 	keptStatements = 96
 	busyTimeout    = 5 * time.Second // for a daemon that is just stopping
@@ -33,26 +36,11 @@ type settings struct {
 	wait    time.Duration
 }
 
-// dsn asks the driver for what must be set before anything else touches the
-// file. The driver sets journal_mode before locking_mode whenever it finds
-// both here, and then the second opening of a record fails on JFFS2: so
-// journal_mode stands in pragmas, which run last.
-func (s settings) dsn() string {
-	q := url.Values{
-		"_busy_timeout":    {strconv.FormatInt(s.wait.Milliseconds(), 10)},
-		"_txlock":          {"immediate"},
-		"_locking_mode":    {"EXCLUSIVE"},
-		"_synchronous":     {"FULL"},
-		"_stmt_cache_size": {strconv.Itoa(keptStatements)},
-		"mode":             {"rw"},
+func (s settings) synchronous() string {
+	if s.journal == truncate {
+		return "EXTRA"
 	}
-	switch s.journal {
-	case truncate:
-		q.Set("_synchronous", "EXTRA")
-	case "":
-		q.Set("_query_only", "1")
-	}
-	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
+	return "FULL"
 }
 
 // A pragma is a statement for a fresh connection and the answer that must
@@ -79,4 +67,19 @@ func (s settings) pragmas() []pragma {
 		{"BEGIN EXCLUSIVE", ""},
 		{"COMMIT", ""},
 	}, common...)
+}
+
+// apply sets what the settings ask for, in order, by a driver's ask: it runs
+// one statement and answers the first column of its first row.
+func (s settings) apply(ask func(statement string) (string, error)) error {
+	for _, p := range s.pragmas() {
+		got, err := ask(p.set)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.set, err)
+		}
+		if p.answer != "" && !strings.EqualFold(got, p.answer) {
+			return fmt.Errorf("%s: the answer is %q", p.set, got)
+		}
+	}
+	return nil
 }

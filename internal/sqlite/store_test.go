@@ -27,8 +27,8 @@ func TestEveryPragmaHoldsOnFirstAndLaterOpens(t *testing.T) {
 				s := reopen(t, path, opts...)
 				for pragma, want := range map[string]string{
 					"journal_mode": string(j), "synchronous": synchronous[j], "locking_mode": "exclusive",
-					"page_size": "1024", "cache_size": "-1024", "secure_delete": "1", "foreign_keys": "1",
-					"temp_store": "2", "trusted_schema": "0", "wal_autocheckpoint": "1000",
+					"page_size": "512", "cache_size": "-1024", "secure_delete": "1", "foreign_keys": "1",
+					"temp_store": "2", "trusted_schema": "0", "wal_autocheckpoint": "2000",
 					"journal_size_limit": "1024000", "busy_timeout": "5000", "query_only": "0", "mmap_size": "0",
 				} {
 					var got string

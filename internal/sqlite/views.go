@@ -73,6 +73,7 @@ type Counts struct {
 	Waiting int `json:"waiting"`
 	Parked  int `json:"parked"`
 	Dropped int `json:"dropped"` // ever, unsent, for age or number
+	Audit   int `json:"audit"`
 }
 
 // keyDigits is how many digits of a lead key are shown.
@@ -214,8 +215,8 @@ func (s *Store) Counts(ctx context.Context) (Counts, error) {
 	err := s.db.QueryRowContext(ctx, `SELECT
 			(SELECT count(lead_key) FROM people), (SELECT count(*) FROM visits),
 			(SELECT count(DISTINCT person) FROM standing), (SELECT count(*) FROM events),
-			(SELECT count(*) FROM parked), (SELECT events FROM dropped)`).
-		Scan(&c.Leads, &c.Visits, &c.People, &c.Waiting, &c.Parked, &c.Dropped)
+			(SELECT count(*) FROM parked), (SELECT events FROM dropped), (SELECT count(*) FROM audit)`).
+		Scan(&c.Leads, &c.Visits, &c.People, &c.Waiting, &c.Parked, &c.Dropped, &c.Audit)
 	return c, fault(s.path, "count", err)
 }
 

@@ -21,6 +21,15 @@ func Parse(name string, r io.Reader) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	p, err := parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	return &p.file, nil
+}
+
+// parse reads a text; the parser has the file and where its commands stand.
+func parse(name string, text []byte) (*parser, error) {
 	if len(text) > MaxSize {
 		return nil, Errors{{Pos{File: name}, fmt.Sprintf("the file is larger than %d bytes", MaxSize)}}
 	}
@@ -36,7 +45,7 @@ func Parse(name string, r io.Reader) (*File, error) {
 	if len(p.errs) > 0 {
 		return nil, p.errs
 	}
-	return &p.file, nil
+	return p, nil
 }
 
 // add keeps an error; parsing returns no other kind.
@@ -57,7 +66,13 @@ type parser struct {
 	errs    Errors
 	lost    bool // the section that we are in was not understood
 	started bool // a config statement was met
+
+	commands []span // in a file without errors: where each stands
 }
+
+// A span is where a command stands in the text: from its first letter to
+// behind its last word, and behind the ';' that ends it.
+type span struct{ from, to int }
 
 // cur is the character at pos; 0 at the end of the line.
 func (p *parser) cur() byte {
@@ -127,6 +142,7 @@ func (p *parser) parseLine() error {
 		if err != nil {
 			return err
 		}
+		p.commands = append(p.commands, span{start, p.pos})
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && !hien_wasm
 
 package sqlite
 
@@ -8,31 +8,43 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"net/url"
+	"strconv"
 
 	"github.com/mattn/go-sqlite3"
 )
 
 // A connector opens connections on one file with everything set that the
-// settings of a record ask for. It is the only place which knows the driver.
+// settings of a record ask for. Its file is the only place which knows the
+// driver: SQLite in C.
 type connector struct {
 	dsn string
 	drv *sqlite3.SQLiteDriver
 }
 
 func newConnector(set settings) driver.Connector {
-	return connector{set.dsn(), &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
-		for _, p := range set.pragmas() {
-			got, err := ask(c, p.set)
-			if err != nil {
-				return fmt.Errorf("%s: %w", p.set, err)
-			}
-			if p.answer != "" && !strings.EqualFold(got, p.answer) {
-				return fmt.Errorf("%s: the answer is %q", p.set, got)
-			}
-		}
-		return nil
+	return connector{dsn(set), &sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
+		return set.apply(func(statement string) (string, error) { return ask(c, statement) })
 	}}}
+}
+
+// dsn asks the driver for what must be set before anything else touches the
+// file. The driver sets journal_mode before locking_mode whenever it finds
+// both here, and then the second opening of a record fails on JFFS2: so
+// journal_mode stands in pragmas, which run last.
+func dsn(s settings) string {
+	q := url.Values{
+		"_busy_timeout":    {strconv.FormatInt(s.wait.Milliseconds(), 10)},
+		"_txlock":          {"immediate"},
+		"_locking_mode":    {"EXCLUSIVE"},
+		"_synchronous":     {s.synchronous()},
+		"_stmt_cache_size": {strconv.Itoa(keptStatements)},
+		"mode":             {"rw"},
+	}
+	if s.journal == "" {
+		q.Set("_query_only", "1")
+	}
+	return (&url.URL{Scheme: "file", Path: s.path, RawQuery: q.Encode()}).String()
 }
 
 func (c connector) Connect(context.Context) (driver.Conn, error) { return c.drv.Open(c.dsn) }

@@ -1,0 +1,224 @@
+package consent_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The made-up owner of a made-up shop.
+var owner = consent.Controller{
+	Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh", TaxID: "0000000001",
+	Contact: "dpo@hien.example", Recipients: []string{"Nền tảng CDP Mẫu"}, Operator: "Công ty Vận hành Mẫu",
+}
+
+var everyPurpose = []consent.Purpose{consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS, consent.AdsAudience, consent.ProfileExtra, "share_partner:banh-mau"}
+
+func policy(t testing.TB, id string) *consent.Policy {
+	t.Helper()
+	p, err := consent.LoadPolicy(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestNoticesOfEachPolicy(t *testing.T) {
+	for _, id := range consent.Policies() {
+		for _, language := range []string{"vi", "en"} {
+			t.Run(id+" "+language, func(t *testing.T) {
+				n, err := policy(t, id).Notice(language, "Quán Hiên", owner, everyPurpose)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text := n.Text()
+				path := filepath.Join("testdata", "notice-"+id+"."+language+".txt")
+				if *update {
+					if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), text); diff != "" {
+					t.Errorf("%s (-want +got; rewrite with -update):\n%s", path, diff)
+				}
+				if strings.ContainsAny(text, "{}") {
+					t.Error("a name in braces was left")
+				}
+			})
+		}
+	}
+}
+
+// TestANoticeHasWhatTheLawAsksFor is R-CON-4, field by field.
+func TestANoticeHasWhatTheLawAsksFor(t *testing.T) {
+	for _, id := range consent.Policies() {
+		n, err := policy(t, id).Notice("en", "Quán Hiên", owner, everyPurpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := n.Text()
+		for what, words := range map[string]string{
+			"controller": owner.Name, "address": owner.Address, "contact": owner.Contact, "recipients": owner.Recipients[0],
+			"operator": owner.Operator, "kinds of data": "phone number", "how it is processed": "processed automatically",
+			"retention": "24 months", "rights": "right to see", "how to use them": "receipt", "possible harm": "Possible harm",
+			"that visits may be sensitive": "may be sensitive", "the refusal mark": "device said no",
+			"that access does not depend on it": "does not depend on your answer", "the most messages": "at most 2 a month",
+		} {
+			if !strings.Contains(text, words) {
+				t.Errorf("%s: the notice does not tell the %s (%q)", id, what, words)
+			}
+		}
+		if needs := slices.Contains(policy(t, id).Needs, consent.FactTaxID); needs != strings.Contains(text, owner.TaxID) {
+			t.Errorf("%s: the tax id is needed: %v, and told: %v", id, needs, !needs)
+		}
+	}
+}
+
+func TestNobodyIsAskedByHalfANotice(t *testing.T) {
+	p := policy(t, "vn-2026")
+	for _, f := range p.Needs {
+		c := owner
+		*map[consent.Fact]*string{consent.FactName: &c.Name, consent.FactAddress: &c.Address, consent.FactTaxID: &c.TaxID, consent.FactContact: &c.Contact}[f] = " "
+		if got := p.Lacks(c); len(got) != 1 || got[0] != f {
+			t.Errorf("without %s the policy misses %v", f, got)
+		}
+		if _, err := p.Notice("vi", "Quán", c, everyPurpose); !errors.Is(err, consent.ErrIncomplete) {
+			t.Errorf("without %s: got %v, want ErrIncomplete", f, err)
+		}
+	}
+}
+
+func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
+	p := policy(t, "vn-2026")
+	text := func(c consent.Controller, purposes ...consent.Purpose) string {
+		n, err := p.Notice("en", "Quán", c, purposes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Text()
+	}
+	alone := owner
+	alone.Recipients, alone.Operator = nil, ""
+	logged := owner
+	logged.AccessLog = true
+	for name, c := range map[string]struct {
+		text, part string
+		want       bool
+	}{
+		"visits, when they are remembered":   {text(owner, consent.VisitFrequency), "pseudonymised mark of this device", true},
+		"no visits, when they are not":       {text(owner, consent.ContactZalo), "pseudonymised mark of this device", false},
+		"a sealed number, to reach somebody": {text(owner, consent.ContactZalo), "sealed with a key", true},
+		"no sealed number, to count":         {text(owner, consent.VisitFrequency), "sealed with a key", false},
+		"nobody receives it":                 {text(alone, consent.ContactZalo), "Nobody else receives", true},
+		"no operator":                        {text(alone, consent.ContactZalo), "Processor", false},
+		"the access log (R-LOG-3)":           {text(logged, consent.ContactZalo), "access log for 12 months", true},
+		"no access log":                      {text(owner, consent.ContactZalo), "access log", false},
+		"the partner by name":                {text(owner, "share_partner:banh-mau"), "our partner banh-mau", true},
+	} {
+		if got := strings.Contains(c.text, c.part); got != c.want {
+			t.Errorf("%s: %q is there: %v", name, c.part, got)
+		}
+	}
+}
+
+func TestWhatTheOwnerWritesIsNotFilledInAgain(t *testing.T) {
+	c := owner
+	c.Name = "{contact} & {store}"
+	n, err := policy(t, "vn-2026").Notice("vi", "Quán", c, everyPurpose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(n.Text(), "{contact} & {store}") {
+		t.Error("a name in an owner's own words was taken for ours")
+	}
+}
+
+func TestAnotherPolicyIsAnotherNotice(t *testing.T) {
+	seen := map[string]string{}
+	for _, id := range consent.Policies() {
+		n, err := policy(t, id).Notice("vi", "Quán", owner, everyPurpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[n.Version]; ok {
+			t.Errorf("%s and %s have the version %s", id, other, n.Version)
+		}
+		seen[n.Version] = id
+	}
+}
+
+func TestADamagedPolicyIsRefused(t *testing.T) {
+	good, err := os.ReadFile("policies/vn-2026.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(old, new string) []byte {
+		text := strings.Replace(string(good), old, new, 1)
+		if text == string(good) {
+			t.Fatalf("there is no %q to damage", old)
+		}
+		return []byte(text)
+	}
+	for name, c := range map[string]struct {
+		text []byte
+		want string
+	}{
+		"cut off":                      {good[:len(good)/2], "unexpected EOF"},
+		"empty":                        {nil, "EOF"},
+		"an unknown field":             {edit(`"age"`, `"aged"`), "unknown field"},
+		"no age":                       {edit(`"age": 16`, `"age": 0`), "more than 0"},
+		"a wording in one language":    {edit(`"Remember my visits"`, `" "`), "both languages"},
+		"a name that is not there":     {edit("{controller}", "{controler}"), "there is no {controler}"},
+		"a brace that is not closed":   {edit("{controller}", "{controller"), "there is no {controller"},
+		"a version of another policy":  {edit(`"vn-2026.1"`, `"eu-gdpr.1"`), "does not begin with the id"},
+		"a channel without a cap":      {edit(`"max_per_month": 2`, `"max_per_month": 0`), "no max_per_month"},
+		"a fact that no shop can tell": {edit(`"controller_name"`, `"controller_mood"`), "controller_mood"},
+		"something behind its end":     {append(slices.Clone(good), "{}"...), "follows its end"},
+		"too large":                    {[]byte(strings.Repeat(" ", 300<<10)), "at most"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := consent.ParsePolicy(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+	if _, err := consent.LoadPolicy("../../etc/passwd"); err == nil {
+		t.Error("a policy of any path is loaded")
+	}
+}
+
+func FuzzParsePolicy(f *testing.F) {
+	good, err := os.ReadFile("policies/vn-2026.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"id":"x","version":"x.1"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := consent.ParsePolicy(text)
+		if err != nil {
+			return
+		}
+		for _, language := range []string{"vi", "en"} {
+			n, err := p.Notice(language, "Quán", owner, everyPurpose)
+			if err != nil || len(n.Asks) != len(everyPurpose) {
+				t.Errorf("a policy that is taken makes no notice: %v", fmt.Sprint(err))
+			}
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package otp
+
+// SignHook is signHook, for the tests from outside.
+var SignHook = signHook

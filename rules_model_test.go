@@ -1,0 +1,197 @@
+package hien_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/internal/livebook"
+)
+
+// A kernel is a door that forgets guests by itself, as sets with timeouts do.
+type kernel struct {
+	now   *hien.Moment
+	until map[hien.Device]time.Duration
+	fail  bool
+}
+
+var errDoor = errors.New("netlink: no buffer")
+
+func (k *kernel) Admit(_ context.Context, id hien.GuestID, addrs []netip.Addr, left time.Duration) error {
+	if k.fail {
+		return errDoor
+	}
+	for _, a := range addrs {
+		k.until[hien.Device{Guest: id, Addr: a}] = k.now.Up + left
+	}
+	return nil
+}
+
+func (k *kernel) Remove(_ context.Context, id hien.GuestID, addrs []netip.Addr) error {
+	if k.fail {
+		return errDoor
+	}
+	for _, a := range addrs {
+		delete(k.until, hien.Device{Guest: id, Addr: a})
+	}
+	return nil
+}
+
+func (k *kernel) in(d hien.Device) bool { return k.until[d] > k.now.Up }
+
+// TestTheDoorHoldsWhateverHappens does to a gateway what guests, owners and
+// time do, with a door that fails at times and a daemon that is restarted. At
+// any tick with a door that works, who is in the kernel is who has a pass.
+func TestTheDoorHoldsWhateverHappens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dir, err := os.MkdirTemp("", "hien")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		log := slog.New(slog.DiscardHandler)
+		book, err := livebook.Open(filepath.Join(dir, "live"), livebook.Options{Boot: start.Boot, Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer book.Close()
+		now := start
+		k := &kernel{now: &now, until: make(map[hien.Device]time.Duration)}
+		counts, notes := new(meter), new(audit)
+		parts := hien.Parts{Book: book, Door: k, Meter: counts, Audit: notes, Router: hien.NewRouterKey(), Log: log}
+		zone := hien.Zone{Name: "guest", Pass: 2 * time.Hour, VisitGap: 30 * time.Minute, Volume: 1000, Idle: 40 * time.Minute}
+		settings := func() hien.Settings { return hien.Settings{Zones: []hien.Zone{zone}} }
+		g := hien.NewGateway(parts, settings())
+		ctx := context.Background()
+		var raw [4]uint64
+
+		anyDevice := func(t *rapid.T) hien.Device {
+			d := device(rapid.IntRange(0, 3).Draw(t, "device"))
+			d.Addr = device(rapid.IntRange(0, 5).Draw(t, "address")).Addr
+			return d
+		}
+		// A door that fails makes deeds fail; what they were to do is then
+		// done by a later tick, or asked for again.
+		try := func(t *rapid.T, what string, err error, allowed ...error) {
+			if err != nil && !errors.Is(err, errDoor) && !slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }) {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"see": func(t *rapid.T) {
+				d := anyDevice(t)
+				err := g.Saw(ctx, hien.Sighting{Guest: d.Guest, Addr: d.Addr}, now)
+				try(t, "Saw", err)
+				free := slices.Contains(zone.Trusted, d.Guest.MAC) || g.OpenLeft(now) > 0
+				if err == nil && free && !slices.Contains(zone.Blocked, d.Guest.MAC) && !k.fail && !k.in(d) {
+					t.Fatalf("%v was seen, need not ask, and is not in", d)
+				}
+			},
+			"greet": func(t *rapid.T) {
+				d := anyDevice(t)
+				gr, err := g.Greet(ctx, d, now)
+				try(t, "Greet", err)
+				if gr.Step == hien.Inside && err == nil && !k.fail && !k.in(d) {
+					t.Fatalf("%v is told that it is inside, and is not", d)
+				}
+			},
+			"press": func(t *rapid.T) {
+				d := anyDevice(t)
+				try(t, "Admit", g.Admit(ctx, d, now), hien.ErrBlocked, hien.ErrSpent)
+			},
+			"admit": func(t *rapid.T) {
+				try(t, "AdmitGuest", g.AdmitGuest(ctx, anyDevice(t).Guest, "lan", now), hien.ErrBlocked)
+			},
+			"revoke": func(t *rapid.T) {
+				try(t, "Revoke", g.Revoke(ctx, anyDevice(t).Guest, "lan", now), hien.ErrNoGuest, hien.ErrNoPass, hien.ErrComesBack)
+			},
+			"open": func(t *rapid.T) {
+				span := time.Duration(rapid.IntRange(1, 300).Draw(t, "minutes")) * time.Minute
+				try(t, "OpenFor", g.OpenFor(ctx, span, "lan", now))
+			},
+			"end open": func(t *rapid.T) { try(t, "EndOpen", g.EndOpen(ctx, "lan", now), hien.ErrNotOpen) },
+			"lists": func(t *rapid.T) {
+				pick := func(what string) (macs []hien.MAC) {
+					for i, in := range rapid.SliceOfN(rapid.Bool(), 4, 4).Draw(t, what) {
+						if in && rapid.Bool().Draw(t, "really") {
+							macs = append(macs, device(i).Guest.MAC)
+						}
+					}
+					return macs
+				}
+				zone.Trusted, zone.Blocked = pick("trusted"), pick("blocked")
+				g.Reload(settings())
+			},
+			"carry": func(t *rapid.T) {
+				i := rapid.IntRange(0, 3).Draw(t, "device")
+				raw[i] += rapid.Uint64Range(0, 400).Draw(t, "bytes")
+				var usage []hien.Usage
+				for i, n := range raw {
+					usage = append(usage, hien.Usage{Zone: "guest", MAC: device(i).Guest.MAC, Bytes: n})
+				}
+				counts.shows(usage...)
+			},
+			"later": func(t *rapid.T) {
+				d := time.Duration(rapid.IntRange(1, 3600).Draw(t, "seconds")) * time.Second
+				now.Wall, now.Up = now.Wall.Add(d), now.Up+d
+			},
+			"restart": func(t *rapid.T) {
+				g = hien.NewGateway(parts, settings())
+				try(t, "Resume", g.Resume(ctx, now))
+			},
+			"fail": func(t *rapid.T) { k.fail = !k.fail },
+			"": func(t *rapid.T) {
+				try(t, "Tick", g.Tick(ctx, now))
+				if k.fail {
+					return
+				}
+				try(t, "Resume", g.Resume(ctx, now)) // as the daemon does every half minute
+				owner := make(map[netip.Addr]hien.GuestID)
+				passes := make(map[hien.Device]time.Duration)
+				err := book.Guests(func(guest hien.Guest) error {
+					for _, a := range guest.Addrs {
+						if other, taken := owner[a]; taken {
+							t.Fatalf("%v is %v's and %v's", a, other, guest.ID)
+						}
+						owner[a] = guest.ID
+						if guest.Pass.Left(now) > 0 {
+							passes[hien.Device{Guest: guest.ID, Addr: a}] = guest.Pass.Until
+						}
+					}
+					if guest.Pass.Open && len(guest.Addrs) > 0 && guest.Pass.Left(now) != g.OpenLeft(now) {
+						t.Fatalf("a pass of the open door has %v left, the door %v", guest.Pass.Left(now), g.OpenLeft(now))
+					}
+					if guest.Pass.Left(now) > 0 && slices.Contains(zone.Blocked, guest.ID.MAC) {
+						t.Fatalf("%v is blocked and has a pass", guest.ID)
+					}
+					if guest.Pass.Spent && guest.Pass.Bytes < uint64(zone.Volume) {
+						t.Fatalf("a pass is spent with %d bytes", guest.Pass.Bytes)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for d, until := range k.until {
+					if until > now.Up && passes[d] < until {
+						t.Fatalf("%v is in the kernel for %v, by a pass of %v", d, until-now.Up, passes[d]-now.Up)
+					}
+				}
+				for d := range passes {
+					if !k.in(d) {
+						t.Fatalf("%v has a pass and is not in the kernel", d)
+					}
+				}
+			},
+		})
+	})
+}
