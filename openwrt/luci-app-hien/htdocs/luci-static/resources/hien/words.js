@@ -1,0 +1,128 @@
+'use strict';
+'require baseclass';
+
+/*
+ * What Hiên says itself, word for word, so that it can be said in the language
+ * of the page. %s stands for a name, a number or a cause. What is not here is
+ * shown as it came. Of two sentences that fit, the first is taken.
+ */
+const sentences = (_ => [
+	/* how the gateway is */
+	_('All is well.'),
+	_('Guests have not been stopped since `hien cleanup` took the rules out: SIGHUP, or a restart, shuts the door again.'),
+	_('The rules of the firewall are not as they should be: %s.'),
+	_('Zone %s has no portal, as it waits for interface %s.'),
+	_('Zone %s has no portal: %s.'),
+	_('The shop has no internet.'),
+	_('Nothing is asked, and guests come in all the same, because the record is closed: safe mode, %s.'),
+	_('Nothing is asked, and guests come in all the same, because the record is closed: %s.'),
+	_('The record cannot be read: %s.'),
+	_('Nothing has been delivered to %s since %s; %s events wait and are tried again: %s.'),
+	_('Nothing is delivered to %s; %s events wait and are tried again: %s.'),
+	_('Nothing has been delivered to %s since %s; %s events wait: %s.'),
+	_('Nothing is delivered to %s; %s events wait: %s.'),
+	_('%s refused %s events for good.'),
+
+	/* what is wrong with the settings */
+	_('purpose %s must reach the person and there is no seal_key: %s'),
+	_('there is no brand key at %s, and a number is asked: %s'),
+	_('blocked %s is trusted as well, in line %s: want one of the two'),
+	_('%s of %s for each guest is more than all_%s grants all of them together (%s): it limits nobody'),
+	_('all_down of %s: all guests of zone %s together get less than one of them needs to open a page; want %s or more'),
+	_('a guest who has used up its volume of %s does not come in again before its pass would have ended, here up to %s later: want a pass of at most 24h'),
+	_('zone %s asks for numbers and the sender only writes codes into the log: for trials only'),
+	_('a pass of %s: for trials only'),
+
+	/* why something was not done */
+	_('Hiên is not running (%s'),
+	_('it has no pass'),
+	_('the device is blocked'),
+	_('it would be let in again at once'),
+	_('the door is not open to everybody'),
+	_('%s is trusted in zone %s: %s'),
+	_('%s is blocked in zone %s: %s'),
+	_('This device is no longer here: look again.'),
+
+	/* how a zone is */
+	_('open for guests'), _('waiting for interface')
+])(s => s).map(s => [ s, new RegExp('^' + s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%s/g, '(.+?)') + '$') ]);
+
+/* What to do about it: it stands alone, or behind the sentence. */
+const deeds = (_ => [
+	_('Hiên tries every few seconds to mend that. If it stays, look into the log.'),
+	_('If that is not to come, correct `option interface` in the configuration.'),
+	_('Guests come in all the same and are told so; look after the line.'),
+	_('Mend that and restart Hiên.'),
+	_('Guests come in all the same. If it stays, look after the disk and restart Hiên.'),
+	_('Mend that and send Hiên SIGHUP.'),
+	_('`hien queue` shows why.')
+])(s => s);
+
+function say(text) {
+	const warning = text.startsWith('warning: ');
+
+	if (warning)
+		text = text.slice(9);
+
+	for (const deed of deeds) {
+		if (text == deed)
+			return _(deed);
+
+		if (text.endsWith(' ' + deed))
+			return say(text.slice(0, -deed.length - 1)) + ' ' + _(deed);
+	}
+
+	/* one event is spoken of like several */
+	const many = text.replace('; 1 event waits and is ', '; 1 events wait and are ')
+		.replace('; 1 event waits', '; 1 events wait').replace(' refused 1 event ', ' refused 1 events ');
+
+	for (const [ sentence, shape ] of sentences) {
+		const found = shape.exec(many);
+
+		if (found && _(sentence) != sentence)
+			return _(sentence).format(...found.slice(1));
+	}
+
+	return text;
+}
+
+return baseclass.extend({
+	say: say,
+
+	/* shown is a sentence for the page, with what stands between `…` as code. */
+	shown: text => say(text).split('`').map((part, i) => i % 2 ? E('code', {}, [ part ]) : part),
+
+	/* language is the page's, as a browser names it. */
+	language: () => document.documentElement.lang == 'vi' ? 'vi' : 'en',
+
+	/* moment is a time of day, with its date when that is not today. */
+	moment(when) {
+		const at = new Date(when),
+		    today = new Date().toDateString() == at.toDateString(),
+		    form = { hour: '2-digit', minute: '2-digit', hour12: false };
+
+		if (!today)
+			Object.assign(form, { day: '2-digit', month: '2-digit', year: 'numeric' });
+
+		return at.toLocaleString(this.language() == 'vi' ? 'vi-VN' : 'en-GB', form);
+	},
+
+	/* span is a length of time in its two largest units. */
+	span(seconds) {
+		const units = [ [ 86400, _('%d d') ], [ 3600, _('%d h') ], [ 60, _('%d min') ], [ 1, _('%d s') ] ],
+		    first = units.findIndex(unit => seconds >= unit[0]);
+
+		if (first < 0)
+			return _('%d s').format(0);
+
+		return units.slice(first, first < 2 ? first + 2 : first + 1).map(unit => {
+			const n = Math.floor(seconds / unit[0]);
+			seconds -= n * unit[0];
+			return n ? unit[1].format(n) : '';
+		}).join(' ').trim();
+	},
+
+	number(n) {
+		return Number(n).toLocaleString(this.language() == 'vi' ? 'vi-VN' : 'en-GB');
+	}
+});
