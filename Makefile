@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | s
 LDFLAGS := -s -w -linkmode external -extldflags -static $(if $(VERSION),-X github.com/hien-wifi/hien.Version=$(VERSION))
 FUZZTIME ?= 20s
 BENCH   ?= .
-TIMEOUT ?= 6m
+TIMEOUT ?= 12m
 CROSS   ?= arm64 mipsle
 
 # SQLite is compiled for size: it is a router. Every target uses the same
@@ -19,8 +19,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .PHONY: build test demo check fuzz bench size clean help deps-test deps-demo
 
-build: ## builds bin/hien and bin/hien-demo
-	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo
+build: ## builds bin/hien, bin/hien-demo and bin/hien-verify
+	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo ./cmd/hien-verify
 
 # With SUMMARY=1 the results are counted and a skipped test is a failure. What
 # the browser has seen is kept in bin/artifacts.
