@@ -133,16 +133,6 @@ func (h *house) serve(port int, handler http.Handler) {
 // routerPorts are the router's own services: SSH, two admin pages.
 var routerPorts = []int{22, 80, 8080}
 
-// serveRouter starts the router's own services.
-func (h *house) serveRouter() {
-	h.t.Helper()
-	for _, port := range routerPorts {
-		h.serve(port, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, "the router's own page")
-		}))
-	}
-}
-
 func (h *house) do(f func() error) {
 	h.t.Helper()
 	if err := h.Router.Do(f); err != nil {

@@ -99,9 +99,6 @@ func hardware(into uint32) expr.Any {
 }
 
 func in(set string) expr.Any { return &expr.Lookup{SourceRegister: register, SetName: set} }
-func notIn(set string) expr.Any {
-	return &expr.Lookup{SourceRegister: register, SetName: set, Invert: true}
-}
 
 // isHost is a packet whose one side is in a set of addresses.
 func isHost(s side, six bool, set string) step { return step{address(s, six), in(set)} }

@@ -142,10 +142,9 @@ type nftZone struct {
 	ruleset Ruleset
 }
 
-func (z nftZone) chain(of string) string   { return of + "_" + z.tag() }
-func (z nftZone) set(id setID) string      { return z.memberSet(id).name }
-func (z nftZone) static(six bool) string   { return family6("net4", "net6", six) + "_" + z.tag() }
-func (z nftZone) bucket(dir string) string { return dir + "_" + z.tag() }
+func (z nftZone) chain(of string) string { return of + "_" + z.tag() }
+func (z nftZone) set(id setID) string    { return z.memberSet(id).name }
+func (z nftZone) static(six bool) string { return family6("net4", "net6", six) + "_" + z.tag() }
 
 func family6(four, is6 string, six bool) string {
 	if six {

@@ -23,9 +23,6 @@ type messages struct {
 // reset forgets everything but keeps the memory.
 func (m *messages) reset() { m.b, m.count, m.what = m.b[:0], 0, m.what[:0] }
 
-// sizeofHeader is a netlink header and the one of netfilter behind it.
-const sizeofHeader = unix.SizeofNlMsghdr + 4
-
 // open begins a message and returns its place, for shut.
 func (m *messages) open(kind, flags uint16, family uint8, resource uint16, what string) (at int) {
 	at = len(m.b)

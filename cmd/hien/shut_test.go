@@ -79,6 +79,7 @@ func shutAlways(t *testing.T, backend string, sys system, terms world.Terms) {
 	}
 	g.online("upgraded", guest)
 
+	flows := s.downloads(guest, 2) // the first over IPv4, the second over IPv6
 	for what, argv := range g.vandals(backend) {
 		for _, args := range argv {
 			s.router(args...)
@@ -101,6 +102,14 @@ func shutAlways(t *testing.T, backend string, sys system, terms world.Terms) {
 			}
 			t.Errorf("after %s the guest with a pass is not online:\n%s", what, strings.Join(said, "\n"))
 		}
+	}
+	if found := broken(s.patient(), flows[1:]); len(found) > 0 {
+		t.Errorf("after all of that: %s", found)
+	}
+	select {
+	case err := <-flows[0].ended: // its translation went with the NAT, and the far side knows no such connection
+		t.Logf("the IPv4 flow ended, which is the doing of who flushed the NAT: %v", err)
+	default:
 	}
 	s.stop()
 	s.router("nft", "flush", "ruleset")

@@ -265,9 +265,7 @@ func verbs(text string) (all []string) {
 		if !ok {
 			break
 		}
-		if strings.HasPrefix(after, "[") {
-			after = after[1:]
-		}
+		after = strings.TrimPrefix(after, "[")
 		all = append(all, after[:1])
 		rest = after
 	}
