@@ -29,7 +29,7 @@ const StaffCodeLife = 5 * time.Minute
 
 // staffCode is the code of a step of StaffCodeLife since boot.
 func (k RouterKey) staffCode(boot string, step time.Duration) Code {
-	sum := mac(k.mark, fmt.Sprintf("staff:v1:%d:%s", step, ""))
+	sum := mac(k.mark, fmt.Sprintf("staff:v1:%d:%s", step, boot))
 	digits := fmt.Sprintf("%06d", binary.BigEndian.Uint64(sum)%1_000_000)
 	return Code{&digits}
 }
