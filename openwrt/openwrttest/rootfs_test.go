@@ -1,3 +1,8 @@
+//go:build rootfs
+
+// A router whose daemon, firewall and package manager are played takes half a
+// minute and more on a busy machine: go test -tags rootfs ./openwrt/openwrttest
+
 package openwrttest
 
 import (
