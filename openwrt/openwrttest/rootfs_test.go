@@ -148,6 +148,7 @@ func rootfsTest(t *testing.T, args ...string) (out string, ok bool) {
 }
 
 func TestRootfs(t *testing.T) {
+	t.Parallel()
 	r, packages := standIn(t)
 	out, ok := rootfsTest(t, r.dir, packages)
 	t.Log(out)
@@ -158,6 +159,7 @@ func TestRootfs(t *testing.T) {
 
 // TestRootfsSeesWhatIsWrong holds that it can fail.
 func TestRootfsSeesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	r, packages := standIn(t)
 	// A removal that leaves the router's sections. The package is unpacked
 	// over the root, so that it is spoilt right behind that.

@@ -1,4 +1,8 @@
-package openwrttest
+// Command uci stands in for OpenWrt's uci, which no distribution of ours has. It
+// reads and writes the real files: those of /etc/config, and those of changes
+// that are not committed under /tmp/.uci, which hold a whole file and not the
+// change. It knows what Hiên's scripts use, and answers as uci does.
+package main
 
 import (
 	"bytes"
@@ -14,11 +18,8 @@ import (
 	"github.com/hien-wifi/hien/internal/uci"
 )
 
-// uciMain stands in for OpenWrt's `uci`, which no distribution of ours has. It
-// reads and writes the real files: those of /etc/config, and those of changes
-// that are not committed under /tmp/.uci, which hold a whole file and not the
-// change. It knows what Hiên's scripts use, and answers as uci does.
-func uciMain(args []string, in io.Reader, out io.Writer) int {
+func main() {
+	args := os.Args[1:]
 	quiet := false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		quiet = quiet || args[0] == "-q"
@@ -26,22 +27,21 @@ func uciMain(args []string, in io.Reader, out io.Writer) int {
 	}
 	var err error
 	if len(args) == 1 && args[0] == "batch" {
-		err = uciBatch(in, out)
+		err = batch(os.Stdin, os.Stdout)
 	} else {
-		err = uciDo(args, out)
+		err = do(args, os.Stdout)
 	}
 	if err != nil {
 		if !quiet {
 			fmt.Fprintln(os.Stderr, "uci:", err)
 		}
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
-// uciBatch does what its lines say. A line is read as one of a file is: its
+// batch does what its lines say. A line is read as one of a file is: its
 // words with their quotes.
-func uciBatch(in io.Reader, out io.Writer) error {
+func batch(in io.Reader, out io.Writer) error {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func uciBatch(in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := uciDo([]string{command, f.Sections[0].Options[0].Value.Text}, out); err != nil {
+		if err := do([]string{command, f.Sections[0].Options[0].Value.Text}, out); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func uciBatch(in io.Reader, out io.Writer) error {
 
 var errEntry = errors.New("Entry not found")
 
-func uciDo(args []string, out io.Writer) error {
+func do(args []string, out io.Writer) error {
 	if len(args) == 0 {
 		return errors.New("Usage: uci COMMAND")
 	}
@@ -71,7 +71,7 @@ func uciDo(args []string, out io.Writer) error {
 	if command == "commit" && arg == "" {
 		staged, err := filepath.Glob("/tmp/.uci/*")
 		for _, name := range staged {
-			err = errors.Join(err, uciDo([]string{"commit", filepath.Base(name)}, out))
+			err = errors.Join(err, do([]string{"commit", filepath.Base(name)}, out))
 		}
 		return err
 	}
