@@ -242,7 +242,12 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	if s.Brand, err = cfg.BrandKey(); err != nil {
 		return s, err
 	}
-	chain, err := otp.New([]otp.Options{{Name: "code", Type: cfg.Sender.Type}}, d.log)
+	s.StaffCode, s.CodesPerDay, s.ForeignNumbers = cfg.StaffCode(), cfg.CodesPerDay, cfg.ForeignNumbers
+	codes := cfg.Codes()
+	if len(codes) == 0 {
+		return s, nil
+	}
+	chain, err := otp.New(codes, d.log)
 	if err != nil {
 		return s, err
 	}
