@@ -35,6 +35,9 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 		return err
 	}
 	if !g.sends(now) {
+		if guest, _, err := g.parts.Book.Guest(d.Guest); err == nil && g.pressedAgain(guest.Form, a, now) {
+			return nil // its code was the last one
+		}
 		a.Phone = Phone{} // nothing will prove it, so it is not taken
 	}
 	switch asked := g.askable(zone, now); {
@@ -74,7 +77,7 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 		if err := zone.barred(guest, now); err != nil {
 			return nil, err
 		}
-		if f := guest.Form; f != nil && f.Challenge.Left(now) > CodeLife-resendAfter && g.same(f, a) {
+		if g.pressedAgain(guest.Form, a, now) {
 			return nil, ErrUnchanged
 		}
 		guest.see(zone, now)
@@ -85,6 +88,10 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 // resendAfter is how soon the same form, posted again, is taken for the same
 // press of the button.
 const resendAfter = 20 * time.Second
+
+func (g *Gateway) pressedAgain(f *Form, a Application, now Moment) bool {
+	return f != nil && f.Challenge.Left(now) > CodeLife-resendAfter && g.same(f, a)
+}
 
 func (g *Gateway) same(f *Form, a Application) bool {
 	p, err := g.memory.open(f.Sealed, f.Consent)
@@ -199,7 +206,7 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 	if err != nil { // the code is on its way all the same
 		g.complain(now, "the livebook fails; a code was sent, and by which way could not be written down", err)
 	}
-	g.lend(ctx, d, now)
+	g.lend(context.WithoutCancel(ctx), d, now) // also when the page was closed meanwhile
 	return nil
 }
 

@@ -119,10 +119,6 @@ func (g *Gateway) take(now Moment) bool {
 		return false
 	}
 	o.day = append(o.day, now.Up)
-	if len(o.day) == most && (o.told == 0 || now.Up-o.told >= 24*time.Hour) {
-		o.told = now.Up
-		g.parts.Log.Warn("so many codes were sent within a day that no more are; guests come in without. If they were guests who wanted one, raise codes_per_day", "codes", most)
-	}
 	return true
 }
 
@@ -138,10 +134,14 @@ func (g *Gateway) giveBack(now Moment) {
 
 // sent counts a code that was sent, and pauses the sending when few came back.
 func (g *Gateway) sent(form consent.ID, now Moment) {
-	o := &g.outgoing
+	o, most := &g.outgoing, g.settings.Load().perDay()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.age(now)
+	if len(o.day) >= most && (o.told == 0 || now.Up-o.told >= 24*time.Hour) {
+		o.told = now.Up
+		g.parts.Log.Warn("so many codes were sent within a day that no more are; guests come in without. If they were guests who wanted one, raise codes_per_day", "codes", most)
+	}
 	o.last = append(o.last, sentCode{form: form, at: now.Up})
 	if len(o.last) > breakerLooksAt {
 		o.last = o.last[1:]

@@ -3,11 +3,9 @@ package hien_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
-	"github.com/hien-wifi/hien/internal/otp"
 )
 
 // listening makes the porch's log readable.
@@ -122,10 +119,61 @@ func TestTheShopSendsSoManyCodesADayAndNoMore(t *testing.T) {
 	if g := p.greet(device(98)); len(g.Ask) != 0 {
 		t.Errorf("after a restart: %+v; want nothing asked", g)
 	}
-	p.later(24*time.Hour - time.Minute)
+	p.later(24*time.Hour - time.Minute - time.Second)
+	if g := p.greet(device(98)); len(g.Ask) != 0 {
+		t.Errorf("a second before the day is over: %+v; want nothing asked", g)
+	}
+	p.later(time.Second)
 	if err := p.try(device(98), someone(98)); err != nil {
 		t.Errorf("a day later: %v", err)
 	}
+}
+
+func TestTheButtonPressedTwiceForTheLastCodeOfTheDay(t *testing.T) {
+	p := newPorch(t)
+	p.settings.CodesPerDay = 1
+	p.Reload(p.settings)
+	d := device(1)
+	p.ask(d, "0987654321")
+	p.later(2 * time.Second)
+	if err := p.try(d, "0987654321"); err != nil || p.codes.sent != 1 {
+		t.Errorf("pressed again: %v, %d codes; want nothing new, and the code that was sent", err, p.codes.sent)
+	}
+	p.later(20 * time.Second)
+	if err := p.try(d, "0987654321"); !errors.Is(err, hien.ErrNoAsking) {
+		t.Errorf("later: %v; want ErrNoAsking", err)
+	}
+	p.prove(d)
+}
+
+func TestTheOwnerHearsOnceADayThatTheDaysCodesAreUsedUp(t *testing.T) {
+	p := newPorch(t)
+	p.settings.CodesPerDay = 2
+	log := p.listening()
+	want := func(what string, times int) {
+		t.Helper()
+		if n := strings.Count(log.String(), "codes_per_day"); n != times {
+			t.Errorf("%s: told %d times; want %d", what, n, times)
+		}
+	}
+	p.pump(0, 1)
+	p.codes.fail = errors.New("the provider is down")
+	for i := range 5 {
+		p.try(device(10+i), someone(10+i))
+	}
+	want("codes that could not be sent", 0)
+	p.codes.fail = nil
+	p.later(12 * time.Hour)
+	p.pump(20, 1)
+	want("the second of two", 1)
+	p.later(12 * time.Hour) // the first is a day old
+	if n := p.pump(30, 2); n != 1 {
+		t.Errorf("%d codes; want 1", n)
+	}
+	want("half a day later", 1)
+	p.later(12 * time.Hour)
+	p.pump(40, 1)
+	want("a day later", 2)
 }
 
 func TestCodesThatCouldNotBeSentDoNotUseUpTheDay(t *testing.T) {
@@ -199,7 +247,7 @@ func TestWhenFewCodesComeBackNoneIsSentForAnHour(t *testing.T) {
 				}
 				p.later(time.Minute)
 			}
-			if got := p.CodeState(p.now); (got.Pause > 0) != c.pauses {
+			if got := p.CodeState(p.now); (got.Pause > 0) != c.pauses || c.pauses && got.Sent != 0 {
 				t.Fatalf("state = %+v; want a pause: %v\n%s", got, c.pauses, log)
 			}
 			if n := strings.Count(log.String(), "level=ERROR"); (n == 1) != c.pauses || n > 1 {
@@ -290,39 +338,6 @@ func TestForeignNumbersGetACodeOnlyWhereTheOwnerSaysSo(t *testing.T) {
 	p.give(device(2), "+447700900123", consent.VisitFrequency)
 }
 
-// TestAGuestIsToldTheSameWhyeverTheCodeWasNotSent holds for each class of what
-// a sender answers.
-func TestAGuestIsToldTheSameWhyeverTheCodeWasNotSent(t *testing.T) {
-	var told []string
-	for _, class := range []otp.Class{otp.UserUnreachable, otp.RetryLater, otp.ConfigError} {
-		p := newPorch(t)
-		p.codes.fail = &otp.Error{Sender: "zalo", Class: class, Text: "why"}
-		d := device(1)
-		p.greet(d)
-		err := p.try(d, "0987654321")
-		var sender *otp.Error
-		if !errors.Is(err, hien.ErrNotSent) || !errors.As(err, &sender) || sender.Class != class {
-			t.Errorf("%s: Ask = %v; want ErrNotSent with the sender's own beside it", class, err)
-		}
-		told = append(told, jsonText(t, p.greet(d)))
-		if guest, _, _ := p.book.Guest(d.Guest); guest.Form != nil {
-			t.Errorf("%s: a form waits for a code that was not sent", class)
-		}
-	}
-	if told = slices.Compact(told); len(told) != 1 {
-		t.Errorf("guests are told different things:\n%s", strings.Join(told, "\n"))
-	}
-}
-
-func jsonText(t testing.TB, v any) string {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestASenderThatDoesNotAnswerIsAskedOnceATick(t *testing.T) {
 	p := newPorch(t)
 	p.offline.Store(true)
@@ -350,94 +365,4 @@ type countingSender struct {
 func (s *countingSender) Send(context.Context, hien.Message) (hien.Proof, error) {
 	s.asked.Add(1)
 	return "", s.fail
-}
-
-// TestTenThousandGuesses lets a thousand connections guess ten times each, at
-// once: five guesses are looked at, and the right code among the others is too
-// late.
-func TestTenThousandGuesses(t *testing.T) {
-	p := newPorch(t)
-	d := device(1)
-	p.ask(d, "0987654321")
-	right := p.codes.of(d)
-	var bad, dead, other atomic.Int32
-	var all sync.WaitGroup
-	begin := make(chan struct{})
-	for c := range 1000 {
-		all.Go(func() {
-			<-begin
-			for g := range 10 {
-				guess, _ := hien.ParseCode(fmt.Sprintf("%06d", c*10+g))
-				if guess.Reveal() == right.Reveal() {
-					guess, _ = hien.ParseCode("999999")
-				}
-				switch err := p.Prove(context.Background(), d, guess, p.now); {
-				case errors.Is(err, hien.ErrBadCode):
-					bad.Add(1)
-				case errors.Is(err, hien.ErrCodeDead):
-					dead.Add(1)
-				default:
-					other.Add(1)
-				}
-			}
-		})
-	}
-	close(begin)
-	all.Wait()
-	if bad.Load() != hien.CodeTries || dead.Load() != 10_000-hien.CodeTries || other.Load() != 0 {
-		t.Errorf("%d guesses were looked at, %d were too late, %d something else; want %d, %d, 0", bad.Load(), dead.Load(), other.Load(), hien.CodeTries, 10_000-hien.CodeTries)
-	}
-	if err := p.Prove(t.Context(), d, right, p.now); !errors.Is(err, hien.ErrCodeDead) || p.ledger() != 0 {
-		t.Errorf("the right code afterwards: %v, %d ledger entries; want that it is dead", err, p.ledger())
-	}
-	if err := p.AskAgain(t.Context(), d, p.now); err != nil {
-		t.Fatal(err)
-	}
-	p.prove(d)
-}
-
-func TestANumberThatNobodyProvedIsGoneAfterADay(t *testing.T) {
-	p := newPorch(t)
-	waits, coded, proven := device(1), device(2), device(3)
-	p.give(proven, "0987654323", consent.VisitFrequency)
-	p.ask(coded, "0987654321")
-	p.offline.Store(true)
-	p.ask(waits, "0987654322")
-	form := func(d hien.Device) *hien.Form {
-		t.Helper()
-		guest, _, err := p.book.Guest(d.Guest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return guest.Form
-	}
-	stay := func(d time.Duration) { // all three stay in the shop
-		for left := d; left > 0; left -= 10 * time.Minute {
-			p.later(min(left, 10*time.Minute))
-			for _, d := range []hien.Device{waits, coded, proven} {
-				p.saw(d)
-			}
-			p.tick()
-		}
-	}
-	stay(23*time.Hour + 50*time.Minute)
-	if form(waits) == nil || form(coded) == nil {
-		t.Error("a number was dropped before its day was over")
-	}
-	p.offline.Store(false)
-	if err := p.AskAgain(t.Context(), coded, p.now); err != nil { // which does not begin the day anew
-		t.Errorf("AskAgain: %v", err)
-	}
-	stay(10 * time.Minute)
-	if form(waits) != nil || form(coded) != nil {
-		t.Error("a number that nobody proved is still kept after 24 hours (R-CON-11)")
-	}
-	if n := p.ledger(); n != 1 {
-		t.Errorf("%d ledger entries; want that of the number that was proved", n)
-	}
-	for _, e := range p.queue() {
-		if want := p.settings.Brand.LeadKey(phone(t, "0987654323")); e.User() != want {
-			t.Errorf("an event of %s was queued; want of %s alone", e.User(), want)
-		}
-	}
 }

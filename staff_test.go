@@ -5,71 +5,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 )
-
-// A spy is a record that tells what it was asked.
-type spy struct {
-	hien.Record
-	mu     sync.Mutex
-	calls  []string
-	optIns []hien.OptIn
-	keys   []hien.LeadKey
-}
-
-func (s *spy) called(what string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, what)
-}
-
-func (s *spy) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Member) (hien.OptIn, error)) error {
-	s.called("OptIn")
-	return s.Record.OptIn(ctx, key, func(m hien.Member) (hien.OptIn, error) {
-		o, err := make(m)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.optIns, s.keys = append(s.optIns, o), append(s.keys, key)
-		return o, err
-	})
-}
-
-func (s *spy) Member(ctx context.Context, mark hien.Mark) (hien.Member, error) {
-	s.called("Member")
-	return s.Record.Member(ctx, mark)
-}
-
-func (s *spy) EndStays(ctx context.Context, stays []hien.EndedStay, now hien.Moment, make func(hien.Member, hien.Visit, time.Duration) (hien.Event, error)) error {
-	s.called("EndStays")
-	return s.Record.EndStays(ctx, stays, now, make)
-}
-
-func (s *spy) Withdraw(ctx context.Context, who hien.Who, make func(hien.Member) (hien.Withdrawal, error)) error {
-	s.called("Withdraw")
-	return s.Record.Withdraw(ctx, who, make)
-}
-
-func (s *spy) Receipt(ctx context.Context, secret consent.Hash) (hien.Receipt, error) {
-	s.called("Receipt")
-	return s.Record.Receipt(ctx, secret)
-}
-
-// spied puts a spy between the gateway and its record.
-func (p *porch) spied() *spy {
-	p.Helper()
-	s := &spy{Record: p.parts.Record}
-	p.parts.Record = s
-	p.Gateway = hien.NewGateway(p.parts, p.settings)
-	return s
-}
-
-// is reports whether a commitment is to that value.
-func is(c consent.Commitment, value string) bool { return c.Value == value }
 
 func TestTheEvidenceSaysHowANumberWasProved(t *testing.T) {
 	p := newPorch(t)
@@ -196,6 +137,46 @@ func TestWhatReachesAPersonIsNotTakenByTheTillsCode(t *testing.T) {
 	}
 	if err := p.Prove(t.Context(), d, p.till(), p.now); !errors.Is(err, hien.ErrNoForm) {
 		t.Errorf("the till's code: %v; want ErrNoForm", err)
+	}
+}
+
+// TestNoFormGetsAroundTheRule changes a form in the book, as a mistake of ours
+// would: what reaches a person is not kept without a proved number.
+func TestNoFormGetsAroundTheRule(t *testing.T) {
+	p, _ := tills(t)
+	d := device(1)
+	if err := p.Ask(t.Context(), d, p.application("0987654321", consent.VisitFrequency), p.now); err != nil {
+		t.Fatal(err)
+	}
+	err := p.book.Change(d.Guest, func(guest *hien.Guest) error {
+		guest.Form.Agreed = append(guest.Form.Agreed, consent.ContactZalo)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Prove(t.Context(), d, p.till(), p.now); err == nil || !strings.Contains(err.Error(), "R-CON-11") || p.ledger() != 0 {
+		t.Errorf("Prove = %v, %d ledger entries; want it refused (R-CON-11)", err, p.ledger())
+	}
+}
+
+// A late sender says that it did not send, and the message comes all the same.
+type late struct{ code hien.Code }
+
+func (l *late) Send(_ context.Context, m hien.Message) (hien.Proof, error) {
+	l.code = m.Code
+	return "", errors.New("no answer in time")
+}
+
+func TestACodeThatComesLateIsNotTheTills(t *testing.T) {
+	p, _ := tills(t)
+	l := new(late)
+	p.settings.Sender = l
+	p.Reload(p.settings)
+	d := device(1)
+	p.ask(d, "0987654321")
+	if err := p.Prove(t.Context(), d, l.code, p.now); !errors.Is(err, hien.ErrBadCode) {
+		t.Errorf("the late code: %v; want ErrBadCode, as the till's is asked for by now", err)
 	}
 }
 
@@ -340,6 +321,9 @@ func TestTheTillsCodeNeedsNoInternet(t *testing.T) {
 	if err := p.AskAgain(t.Context(), d, p.now); err != nil {
 		t.Errorf("AskAgain: %v", err)
 	}
+	if g := p.greet(d); g.Waiting || !g.StaffCode || g.PassLeft != 0 {
+		t.Errorf("asked again: %+v; want the till's code", g)
+	}
 	if err := p.Prove(t.Context(), d, p.till(), p.now); err != nil {
 		t.Error(err)
 	}
@@ -360,6 +344,12 @@ func TestTheTillHelpsWhileTheSendingPauses(t *testing.T) {
 	}
 	if guest, _, err := p.book.Guest(d.Guest); err != nil || guest.Form.LastTwo != "" {
 		t.Errorf("form = %+v, %v; want that a number nobody will prove is not taken", guest.Form, err)
+	}
+	p.settings.CodesPerDay = 10 // codes are sent again, and this form has no number
+	p.Reload(p.settings)
+	p.later(30 * time.Second)
+	if err := p.AskAgain(t.Context(), d, p.now); err != nil || p.codes.sent != 5 {
+		t.Errorf("AskAgain: %v, %d codes; want the till's code still, and none sent to nobody", err, p.codes.sent)
 	}
 	if err := p.Prove(t.Context(), d, p.till(), p.now); err != nil {
 		t.Error(err)

@@ -40,7 +40,6 @@ type Config struct {
 	Services     map[string]Services // of each zone, by its name
 	Senders      []Sender            // in the order in which they are tried; none: no number is asked
 	Sink         *Sink               // nil: events wait in the queue
-	Sender       *Sender             // the first of Senders
 
 	SingleShop     bool // the brand's keys may be here
 	CodesPerDay    int

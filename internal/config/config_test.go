@@ -52,7 +52,7 @@ func TestParseReadsEveryOption(t *testing.T) {
 		t.Errorf("write key: got %s, want wk_made_up", got)
 	}
 	got := *c
-	got.SealKey, got.Sink.WriteKey, got.at, got.file, got.Sender = hien.SealKey{}, Secret{}, nil, "", nil
+	got.SealKey, got.Sink.WriteKey, got.at, got.file = hien.SealKey{}, Secret{}, nil, ""
 	want := Config{
 		Enabled: true, SafeMode: true, StoreID: "hcm-q1-01", StoreName: "Quán Hiên",
 		DataDir: "/srv/hien", RunDir: "/var/run/hien", BrandKeyFile: "/etc/hien/brand.key",

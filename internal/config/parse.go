@@ -94,7 +94,6 @@ func (p *parser) section(s uci.Section) {
 		read(p, s, senderKind(), &c.Sender)
 		p.senders = append(p.senders, c)
 		p.config.Senders = append(p.config.Senders, c.Sender)
-		p.config.Sender = &p.config.Senders[0]
 	case "sink":
 		p.sink, p.config.Sink = s.Pos, &Sink{Name: name}
 		read(p, s, sinkKind(), p.config.Sink)

@@ -174,6 +174,17 @@ func TestSpeedSMSSaysThatANumberIsNoneInTwoWays(t *testing.T) {
 	}
 }
 
+func TestSpeedSMSTakesSixtyRequestsAMinute(t *testing.T) {
+	speed := world.NewSpeedSMS()
+	chain, j := newChain(t, speedsmsSender(t, speed))
+	for _, status := range []int{200, 429} {
+		speed.Next(world.StatusAnswer(status, `{"name":"Too Many Requests","message":"Rate limit exceeded.","code":0,"status":429}`))
+		if _, got := send(t, chain, message(t, number, "vi")); got != otp.RetryLater || len(j.lines("ERROR")) != 0 {
+			t.Errorf("HTTP %d: %s; want retry_later, and that the owner has nothing to mend\n%s", status, got, j)
+		}
+	}
+}
+
 func TestESMSHasARequestOnce(t *testing.T) {
 	esms := world.NewESMS()
 	chain, _ := newChain(t, esmsSender(t, esms))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/hien-wifi/hien"
@@ -85,7 +86,7 @@ func (w words) of(m hien.Message) string {
 func shopName(name string) string {
 	var b strings.Builder
 	for _, r := range plainText(name) {
-		if plainSign(r) && r != '{' && r != '}' && b.Len() < maxShop {
+		if plainSign(r) && b.Len() < maxShop {
 			b.WriteRune(r)
 		}
 	}
@@ -129,22 +130,26 @@ func plainSign(r rune) bool {
 
 // advertising are words that a message with a code has no use for, in plain
 // letters. They are looked for as whole words.
-var advertising = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])(` + strings.Join([]string{
-	"khuyen mai", "giam gia", "giam [0-9]+", "uu dai", "mien phi", "qua tang", "tang ban", "tang qua", "trung thuong", "hoan tien",
-	"tich diem", "ma giam", "dat hang", "mua ngay", "mua [0-9]+", "gia re", "gia tot", "dong gia", "khai truong", "quang cao", "qc", "chi tu", "chi con",
-	"sale", "sales", "deal", "deals", "voucher", "vouchers", "coupon", "coupons", "discount", "discounts", "offer", "offers", "promo", "promotion",
-	"promotions", "gift", "gifts", "free", "freeship", "bonus", "cashback", "buy", "order now", "[0-9]+ ?%",
-}, "|") + `)(?:[^a-z0-9]|$)`)
+var advertising = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(?:^|[^a-z0-9])(` + strings.Join([]string{
+		"khuyen mai", "giam gia", "giam [0-9]+", "uu dai", "mien phi", "qua tang", "tang ban", "tang qua", "trung thuong", "hoan tien",
+		"tich diem", "ma giam", "dat hang", "mua ngay", "mua [0-9]+", "gia re", "gia tot", "dong gia", "khai truong", "quang cao", "qc", "chi tu", "chi con",
+		"sale", "sales", "deal", "deals", "voucher", "vouchers", "coupon", "coupons", "discount", "discounts", "offer", "offers", "promo", "promotion",
+		"promotions", "gift", "gifts", "free", "freeship", "bonus", "cashback", "buy", "order now", "[0-9]+ ?%",
+	}, "|") + `)(?:[^a-z0-9]|$)`)
+})
 
 // links are addresses of the web, also without http.
-var links = regexp.MustCompile(`(?i)(https?:|://|www\.|[a-z0-9-]+\.(?:vn|com|net|org|info|asia|shop|store|io|me|ly|link|app|page|top|xyz|biz|online|site|gl|gg|to)(?:[^a-z0-9.-]|$|/))`)
+var links = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(https?:|://|www\.|[a-z0-9-]+\.(?:vn|com|net|org|info|asia|shop|store|io|me|ly|link|app|page|top|xyz|biz|online|site|gl|gg|to)(?:[^a-z0-9.-]|$|/))`)
+})
 
 // advertises is the word for which a text is taken for advertising.
 func advertises(text string) string {
-	if m := advertising.FindStringSubmatch(text); m != nil {
+	if m := advertising().FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	return strings.TrimSpace(links.FindString(text))
+	return strings.TrimSpace(links().FindString(text))
 }
 
 // plainText writes Vietnamese without its signs.
