@@ -1,13 +1,16 @@
 # The menu. `make help` prints it.
 
 GO      ?= go
-TAGS    := sqlite_omit_load_extension netgo osusergo
+TAGS    := $(file <cmd/hien/tags)
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -linkmode external -extldflags -static $(if $(VERSION),-X github.com/hien-wifi/hien.Version=$(VERSION))
 FUZZTIME ?= 20s
 BENCH   ?= .
 TIMEOUT ?= 12m
 CROSS   ?= arm64 mipsle
+
+# The machines that packages are made for; docs/hardware.md lists them.
+ARCHS   ?= amd64 arm64 armv7 armv5 386 riscv64 mipsle mips
 
 # SQLite is compiled for size: it is a router. Every target uses the same
 # flags, so that it is compiled once.
@@ -17,7 +20,8 @@ export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build test demo check fuzz bench size clean help deps-test deps-demo
+.PHONY: build test demo check fuzz bench size release twice qemu hardware openwrt openwrt-test openwrt-root \
+	clean help deps-test deps-demo deps-release deps-qemu
 
 build: ## builds bin/hien, bin/hien-demo and bin/hien-verify
 	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo ./cmd/hien-verify
@@ -53,16 +57,49 @@ fuzz: ## runs each fuzz target for FUZZTIME (20s)
 bench: deps-test ## prints the figures of all benchmarks (BENCH=regexp picks)
 	$(GO) test -tags '$(TAGS)' -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
-size: build ## prints the size of the router's binary and what makes it up
-	@stat -c '%n: %s bytes' bin/hien
-	@if command -v xz >/dev/null; then printf 'as xz: %s bytes\n' "$$(xz -c bin/hien | wc -c)"; fi
+size: ARCHS := $(if $(filter file,$(origin ARCHS)),arm64,$(ARCHS))
+size: deps-release ## prints what arm64's package weighs, as a download and on flash, and what makes it up
+	@$(RELEASE) size
 	@$(GO) list -deps -tags '$(TAGS)' -f '{{with .Module}}{{.Path}} {{.Version}}{{end}}' ./cmd/hien | sort -u
+
+# What is below is made for the machines in ARCHS: make openwrt ARCHS='amd64 arm64'.
+RELEASE = $(GO) -C tools run ./release -archs '$(ARCHS)' $(if $(VERSION),-version '$(VERSION)')
+
+release: deps-release ## builds the program for every machine into bin/release (ARCHS picks)
+	$(RELEASE) build
+
+twice: deps-release ## builds from two copies of the sources in two places: not a bit may differ
+	$(RELEASE) twice
+
+qemu: deps-qemu ## tries each machine's program under QEMU: an opt-in and more
+	$(RELEASE) qemu
+
+hardware: ARCHS := $(if $(filter file,$(origin ARCHS)),$(ARCHS),$(error the table wants all machines: leave ARCHS out))
+hardware: deps-release ## writes the table of sizes and memory in docs/hardware.md
+	$(RELEASE) doc
+
+# OPKG_KEY and APK_KEY are the files of the keys that sign the feeds; without
+# them the feeds are signed by keys for development, made once.
+openwrt: release ## packs bin/release for OpenWrt and Debian, with signed feeds, into bin/openwrt
+	$(GO) -C tools run ./openwrt -out ../bin/openwrt $(if $(VERSION),-version '$(VERSION)') \
+		$(if $(OPKG_KEY),-opkg-key '$(abspath $(OPKG_KEY))') $(if $(APK_KEY),-apk-key '$(abspath $(APK_KEY))') \
+		$(foreach arch,$(ARCHS),-bin $(arch)=../bin/release/hien-$(arch))
+
+openwrt-test: deps-test ## holds the feeds in bin/openwrt to their formats, hashes and signatures
+	$(GO) -C tools test -count=1 -run '^TestFeeds$$' ./openwrt -made ../../bin/openwrt
+
+openwrt-root: ## installs, starts, upgrades and removes hien in a root file system of OpenWrt's (OPENWRT_ROOT)
+	@test -n '$(OPENWRT_ROOT)' || { echo 'want OPENWRT_ROOT=DIRECTORY or OPENWRT_ROOT=openwrt-...-rootfs.tar.gz: see openwrt/rootfs-test'; exit 2; }
+	openwrt/rootfs-test '$(OPENWRT_ROOT)' '$(or $(PACKAGES),bin/openwrt)'
 
 clean: ## removes what make made
 	rm -rf bin
 
 help: ## prints this menu
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
 deps-test deps-demo: deps-%:
 	@scripts/deps $*
+
+deps-release deps-qemu: deps-%:
+	@scripts/deps $* $(ARCHS)

@@ -23,7 +23,11 @@ import (
 func programs(t *testing.T) (hien, demo string) {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "sqlite_omit_load_extension netgo osusergo",
+	tags, err := os.ReadFile("../hien/tags")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", strings.TrimSpace(string(tags)),
 		"-o", dir+string(filepath.Separator), "../hien", ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

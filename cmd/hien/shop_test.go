@@ -32,7 +32,11 @@ var everyday = world.Terms{Pass: 4 * time.Hour, VisitGap: 30 * time.Minute}
 // build builds the program that is tested, as make does.
 func build(t testing.TB) string {
 	t.Helper()
-	program, err := world.Build(t.Context(), "./cmd/hien", "-trimpath", "-tags", "sqlite_omit_load_extension netgo osusergo",
+	tags, err := os.ReadFile("tags")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := world.Build(t.Context(), "./cmd/hien", "-trimpath", "-tags", strings.TrimSpace(string(tags)),
 		"-ldflags", "-s -w -linkmode external -extldflags -static")
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,6 @@ func newClient(o Options, address, own string) (*client, error) {
 			MaxResponseHeaderBytes: maxAnswer,
 			IdleConnTimeout:        30 * time.Second,
 			MaxIdleConns:           1,
-			ForceAttemptHTTP2:      true,
 		}
 	}
 	return &client{base, &http.Client{

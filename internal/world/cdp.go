@@ -159,7 +159,7 @@ func (c *CDP) Up() error {
 	if err != nil {
 		return fmt.Errorf("bring the CDP up: %w", err)
 	}
-	c.server = &http.Server{Handler: c, TLSConfig: c.ca.ServerConfig(), ErrorLog: quiet}
+	c.server = &http.Server{Handler: c, Protocols: onlyHTTP1(), TLSConfig: c.ca.ServerConfig(), ErrorLog: quiet}
 	go c.server.ServeTLS(l, "", "")
 	return nil
 }

@@ -183,6 +183,7 @@ func (in *Internet) start(ca *CA, count bool) error {
 func (in *Internet) ServeHTTP(l net.Listener, h http.Handler, ca *CA, tls bool) {
 	srv := &http.Server{
 		Handler:           h,
+		Protocols:         onlyHTTP1(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          quiet,
 	}
@@ -195,6 +196,15 @@ func (in *Internet) ServeHTTP(l net.Listener, h http.Handler, ca *CA, tls bool) 
 		}
 		srv.Serve(l)
 	})
+}
+
+// onlyHTTP1 is what the servers of a world speak. They are built with the tags
+// of the router's program, which leave HTTP/2 out, and a server that is built so
+// would promise it all the same in its handshake.
+func onlyHTTP1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
 }
 
 // quiet is for servers whose clients may go away at any time.

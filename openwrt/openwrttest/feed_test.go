@@ -103,6 +103,13 @@ func TestTheFeedsPackageAgreesWithThePackagers(t *testing.T) {
 	if shown["user"] != l.User {
 		t.Errorf("user: got %q, want %q", shown["user"], l.User)
 	}
+	tags, err := os.ReadFile("../../cmd/hien/tags")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Join(strings.Fields(string(tags)), ","); shown["tags"] != want {
+		t.Errorf("tags: got %q, want those of cmd/hien/tags, %q", shown["tags"], want)
+	}
 	depends := map[string]bool{}
 	for word := range strings.FieldsSeq(shown["depends"]) {
 		if name, ok := strings.CutPrefix(word, "+"); ok {

@@ -75,7 +75,6 @@ func New(o Options) (*Sink, error) {
 			ResponseHeaderTimeout: answerTimeout,
 			IdleConnTimeout:       30 * time.Second,
 			MaxIdleConns:          1,
-			ForceAttemptHTTP2:     true,
 		}
 	}
 	return &Sink{

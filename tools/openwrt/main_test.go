@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -19,7 +22,10 @@ import (
 	"github.com/hien-wifi/hien/tools/openwrt/feed"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var (
+	update = flag.Bool("update", false, "rewrite the golden files")
+	made   = flag.String("made", "", "the `folder` of packages and feeds to look at; without it they are made here")
+)
 
 func noEnv(string) string { return "" }
 
@@ -145,65 +151,122 @@ func checkTable(t *testing.T, table string, all map[string][]byte) {
 	}
 }
 
-// Each folder is a feed of its own: the index names what is there, with its
-// hash, and is signed by the key whose public half lies beside.
-func TestFeeds(t *testing.T) {
+// The public halves that are given to routers are those of the keys that sign.
+func TestPublicKeys(t *testing.T) {
 	out := t.TempDir()
-	pack(t, out, bins(t, "arm64", "mips")...)
+	pack(t, out, bins(t, "amd64")...)
 	all := files(t, out)
-	opkgKey := filepath.Join(out, "keys/opkg/11690dd566ab480d")
 	text, err := os.ReadFile("testdata/apk.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
-	apkKey, err := feed.ParseApkKey(text)
+	key, err := feed.ParseApkKey(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := feed.ApkKeyPublic(apkKey)
+	public, err := feed.ApkKeyPublic(key)
 	if err != nil || !bytes.Equal(all["keys/apk/hien.pem"], public) {
 		t.Errorf("keys/apk/hien.pem is\n%s\nwant\n%s (%v)", all["keys/apk/hien.pem"], public, err)
 	}
-	for _, arch := range []string{"aarch64_cortex-a53", "aarch64_generic", "mips_24kc"} {
-		dir := "opkg/" + arch + "/"
-		cmd := exec.Command("signify-openbsd", "-V", "-p", opkgKey, "-m", filepath.Join(out, dir, "Packages"))
-		if said, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: signify-openbsd: %v %s", arch, err, said)
+	if all["keys/opkg/11690dd566ab480d"] == nil {
+		t.Errorf("got\n%s\nwant keys/opkg/11690dd566ab480d among them", names(all))
+	}
+}
+
+// apkPublicKey reads the key that routers are given.
+func apkPublicKey(t *testing.T, text []byte) *ecdsa.PublicKey {
+	t.Helper()
+	block, _ := pem.Decode(text)
+	if block == nil {
+		t.Fatalf("keys/apk/hien.pem is %q, want a key", text)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.(*ecdsa.PublicKey)
+}
+
+// Each folder is a feed of its own: the index names what is there, with its
+// hash, and is signed by the key whose public half lies beside. With -made the
+// feeds are those that `make openwrt` has made.
+func TestFeeds(t *testing.T) {
+	out := *made
+	if out == "" {
+		out = t.TempDir()
+		pack(t, out, bins(t, "arm64", "mips", "riscv64")...)
+	}
+	all := files(t, out)
+	opkgKeys, err := filepath.Glob(filepath.Join(out, "keys/opkg/*"))
+	if err != nil || len(opkgKeys) != 1 {
+		t.Fatalf("got keys %q, %v, want one", opkgKeys, err)
+	}
+	apkKey := apkPublicKey(t, all["keys/apk/hien.pem"])
+	for _, kind := range []string{"opkg", "apk"} {
+		folders, err := filepath.Glob(filepath.Join(out, kind, "*"))
+		if err != nil || len(folders) == 0 {
+			t.Errorf("%s: got no feed, %v", kind, err)
 		}
-		index := string(all[dir+"Packages"])
-		for _, name := range regexp.MustCompile(`(?m)^Filename: (.*)$`).FindAllStringSubmatch(index, -1) {
-			sum := exec.Command("sha256sum", filepath.Join(out, dir, name[1]))
-			said, err := sum.Output()
-			if err != nil || !strings.Contains(index, "\nSHA256sum: "+strings.Fields(string(said))[0]+"\n") {
-				t.Errorf("%s: %s: %v, %s is not in the index", arch, name[1], err, said)
-			}
+		for _, folder := range folders {
+			arch := filepath.Base(folder)
+			t.Run(kind+"/"+arch, func(t *testing.T) {
+				if kind == "opkg" {
+					checkOpkgFeed(t, all, out, arch, opkgKeys[0])
+				} else {
+					checkApkFeed(t, all, arch, apkKey)
+				}
+			})
 		}
-		if got := strings.Count(index, "\nFilename: "); got != 2 {
-			t.Errorf("%s: %d packages in opkg's index, want 2", arch, got)
+	}
+}
+
+func checkOpkgFeed(t *testing.T, all map[string][]byte, out, arch, key string) {
+	t.Helper()
+	dir := "opkg/" + arch + "/"
+	cmd := exec.Command("signify-openbsd", "-V", "-p", key, "-m", filepath.Join(out, dir, "Packages"))
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("signify-openbsd: %v %s", err, said)
+	}
+	index := string(all[dir+"Packages"])
+	for _, name := range regexp.MustCompile(`(?m)^Filename: (.*)$`).FindAllStringSubmatch(index, -1) {
+		said, err := exec.Command("sha256sum", filepath.Join(out, dir, name[1])).Output()
+		if err != nil || !strings.Contains(index, "\nSHA256sum: "+strings.Fields(string(said))[0]+"\n") {
+			t.Errorf("%s: %v, %s is not in the index", name[1], err, said)
 		}
-		f, err := adbdump.Read(all["apk/"+arch+"/packages.adb"])
+	}
+	if got := strings.Count(index, "\nFilename: "); got != 2 {
+		t.Errorf("%d packages in opkg's index, want 2", got)
+	}
+}
+
+func checkApkFeed(t *testing.T, all map[string][]byte, arch string, key *ecdsa.PublicKey) {
+	t.Helper()
+	f, err := adbdump.Read(all["apk/"+arch+"/packages.adb"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Verify(key); err != nil {
+		t.Error(err)
+	}
+	if got, want := f.Root.Get("description").Text(), "Hiên for "+arch; got != want {
+		t.Errorf("the index is %q, want %q", got, want)
+	}
+	packages := f.Root.Get("packages").Nodes
+	if len(packages) != 2 {
+		t.Errorf("%d packages in apk's index, want 2", len(packages))
+	}
+	for _, n := range packages {
+		name := fmt.Sprintf("apk/%s/%s-%s.apk", arch, n.Get("name").Text(), n.Get("version").Text())
+		p, err := adbdump.Read(all[name])
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%s: %v", name, err)
+			continue
 		}
-		if err := f.Verify(&apkKey.PublicKey); err != nil {
-			t.Errorf("%s: %v", arch, err)
+		if !bytes.Equal(n.Get("hashes").Bytes, p.Identity()) || n.Get("file-size").Number != uint64(len(all[name])) {
+			t.Errorf("%s: %x and %d bytes, the index says %x and %d", name, p.Identity(), len(all[name]), n.Get("hashes").Bytes, n.Get("file-size").Number)
 		}
-		if got, want := f.Root.Get("description").Text(), "Hiên for "+arch; got != want {
-			t.Errorf("the index is %q, want %q", got, want)
-		}
-		for _, n := range f.Root.Get("packages").Nodes {
-			name := fmt.Sprintf("apk/%s/%s-%s.apk", arch, n.Get("name").Text(), n.Get("version").Text())
-			p, err := adbdump.Read(all[name])
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			if !bytes.Equal(n.Get("hashes").Bytes, p.Identity()) || n.Get("file-size").Number != uint64(len(all[name])) {
-				t.Errorf("%s: %x and %d bytes, the index says %x and %d", name, p.Identity(), len(all[name]), n.Get("hashes").Bytes, n.Get("file-size").Number)
-			}
-			if got := n.Get("arch").Text(); got != arch && got != "noarch" {
-				t.Errorf("%s is for %s", name, got)
-			}
+		if got := n.Get("arch").Text(); got != arch && got != "noarch" {
+			t.Errorf("%s is for %s", name, got)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	defaultTags = "sqlite_omit_load_extension netgo osusergo nethttpomithttp2"
-	translated  = "hien_wasm" // SQLite is the one translated to Go
+	tagsFile   = "cmd/hien/tags" // the build tags of the router's program
+	translated = "hien_wasm"     // SQLite is the one translated to Go
 
 	// What C is compiled with: for size, in small pieces of which the linker
 	// drops those that nobody calls, and without tables for exceptions, which

@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	flags.StringVar(&j.root, "root", "..", "the root of the sources")
 	flags.StringVar(&j.out, "out", "../bin/release", "the folder for the programs, hien-MACHINE each")
 	flags.StringVar(&j.version, "version", "", "what hien --version says; what the sources say when empty")
-	flags.StringVar(&j.tags, "tags", defaultTags, "build tags; that for SQLite translated to Go is added where it is needed")
+	flags.StringVar(&j.tags, "tags", "", "build tags; those of "+tagsFile+" when empty. That for SQLite translated to Go is added where it is needed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,6 +70,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		if *folder, err = filepath.Abs(*folder); err != nil {
 			return err
 		}
+	}
+	if j.tags == "" {
+		text, err := os.ReadFile(filepath.Join(j.root, filepath.FromSlash(tagsFile)))
+		if err != nil {
+			return fmt.Errorf("look up build tags: %w", err)
+		}
+		j.tags = strings.TrimSpace(string(text))
 	}
 	if j.machines, err = findMachines(*archs); err != nil {
 		return err
