@@ -88,9 +88,15 @@ openwrt: release ## packs bin/release for OpenWrt and Debian, with signed feeds,
 openwrt-test: deps-test ## holds the feeds in bin/openwrt to their formats, hashes and signatures
 	$(GO) -C tools test -count=1 -run '^TestFeeds$$' ./openwrt -made ../../bin/openwrt
 
-openwrt-root: ## installs, starts, upgrades and removes hien in a root file system of OpenWrt's (OPENWRT_ROOT)
-	@test -n '$(OPENWRT_ROOT)' || { echo 'want OPENWRT_ROOT=DIRECTORY or OPENWRT_ROOT=openwrt-...-rootfs.tar.gz: see openwrt/rootfs-test'; exit 2; }
+# Without OPENWRT_ROOT the router is played, and the program is the real one.
+openwrt-root: ## a package's whole life in OPENWRT_ROOT, a root file system of OpenWrt's, or in a played one
+ifdef OPENWRT_ROOT
 	openwrt/rootfs-test '$(OPENWRT_ROOT)' '$(or $(PACKAGES),bin/openwrt)'
+else
+	@scripts/deps test
+	@$(MAKE) --no-print-directory build
+	HIEN_PROGRAM='$(CURDIR)/bin/hien' $(GO) test -count=1 -timeout $(TIMEOUT) -tags '$(TAGS) rootfs' -run Rootfs ./openwrt/openwrttest
+endif
 
 clean: ## removes what make made
 	rm -rf bin
