@@ -229,6 +229,18 @@ func taggedCgo(all []source) (broken []string) {
 	return broken
 }
 
+// noTemplates holds that html/template stays with the tests: with it the
+// linker keeps every exported method, a seventh of the program. What a
+// library brings along is seen by a test of cmd/hien.
+func noTemplates(all []source) (broken []string) {
+	eachImport(all, func(s source, spec *ast.ImportSpec, importPath string) {
+		if !s.test && (importPath == "html/template" || importPath == "text/template" || strings.HasPrefix(importPath, "text/template/")) {
+			broken = append(broken, fmt.Sprintf("%s: %s: pages are compiled by go test ./templates -update", s.at(spec), importPath))
+		}
+	})
+	return broken
+}
+
 // standsAlone holds that nothing in the sources speaks of places that are not
 // in the repository.
 func standsAlone(all []source) (broken []string) {

@@ -228,6 +228,11 @@ func TestHouse(t *testing.T) {
 			"internal/sqlite/b.go":      "//go:build cgo || linux\n\npackage sqlite\nimport _ \"github.com/mattn/go-sqlite3\"",
 			"internal/sqlite/a_test.go": "//go:build !cgo\n\npackage sqlite\nimport _ \"github.com/mattn/go-sqlite3\"",
 		}},
+		{"pages are compiled", noTemplates, map[string]string{
+			"templates/a.go":  `package templates; import "html/template"`,
+			"portal/a.go":     `package portal; import t "text/template"`,
+			"internal/a/b.go": `package a; import "text/template/parse"`,
+		}},
 		{"the house stands alone", standsAlone, map[string]string{
 			"portal/a.go": "package portal // as ../shared" + "/DESIGN.md says",
 		}},

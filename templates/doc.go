@@ -7,6 +7,18 @@
 // have little of that and leave after ten seconds. A page stays under 14 KB,
 // which is what a first round trip carries.
 //
+// The pages' sources are html/*.html and style.css. html/template parses them
+// and says how each value is escaped; pages_gen.go and style_gen.go are written
+// from that by the tests, and the router links no templates.
+//
+// A new page is
+//
+//   - html/NAME.html, which defines "title" and "main" for html/frame.html
+//   - a type that embeds Frame, with Render: return render(w, "NAME", p)
+//   - its line in pageTypes in source_test.go, and its states in samples
+//   - go test ./templates -update, which compiles it and writes golden files
+//   - after a change of a type, rm pages_gen.go first, if it is in the way
+//
 // The words stand in words/*.txt, one file for each language, Vietnamese
 // first. Notice makes of them the notice that is put before a person, whose
 // text is hashed and kept.

@@ -2,9 +2,7 @@ package templates
 
 import (
 	"bytes"
-	"embed"
 	"fmt"
-	"html/template"
 	"io"
 	"net/url"
 	"strings"
@@ -39,49 +37,23 @@ func (f Frame) Path(path string) string {
 }
 
 // Style is the pages' style.
-func (Frame) Style() template.CSS { return style }
+func (Frame) Style() CSS { return style }
 
-//go:embed html/*.html
-var pageFiles embed.FS
-
-var pages = mustPages("splash", "code", "online", "outside", "receipt", "notice", "trouble")
-
-func mustPages(names ...string) map[string]*template.Template {
-	m := make(map[string]*template.Template)
-	for _, name := range names {
-		t := template.New(name)
-		for _, file := range []string{"frame", name} {
-			text, err := pageFiles.ReadFile("html/" + file + ".html")
-			if err != nil {
-				panic(err)
-			}
-			template.Must(t.Parse(unindent(string(text))))
-		}
-		m[name] = t
-	}
-	return m
-}
-
-// unindent takes the indentation and line breaks out of a page: they would
-// be a seventh of what is sent.
-func unindent(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		b.WriteString(strings.TrimSpace(line))
-	}
-	return b.String()
-}
+// compiled are the pages as pages_gen.go writes them.
+var compiled map[string]func(*bytes.Buffer, any)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // render writes a page in one piece, or an error and nothing of the page.
 func render(w io.Writer, name string, data any) error {
+	write, ok := compiled[name]
+	if !ok {
+		return fmt.Errorf("page %s is not compiled: go test ./templates -update", name)
+	}
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
-	if err := pages[name].ExecuteTemplate(b, "frame", data); err != nil {
-		return fmt.Errorf("render page %s: %w", name, err)
-	}
+	write(b, data)
 	_, err := w.Write(b.Bytes())
 	return err
 }

@@ -17,9 +17,9 @@ func TestTheStyleIsSmall(t *testing.T) {
 // colours reads the custom properties of the light and the dark scheme.
 func colours(t *testing.T) map[string]map[string]float64 {
 	t.Helper()
-	light, dark, ok := strings.Cut(string(style), "@media (prefers-color-scheme:dark)")
+	light, dark, ok := strings.Cut(style, "@media (prefers-color-scheme:dark)")
 	if !ok {
-		light, dark, ok = strings.Cut(string(style), "@media (prefers-color-scheme: dark)")
+		light, dark, ok = strings.Cut(style, "@media (prefers-color-scheme: dark)")
 	}
 	if !ok {
 		t.Fatal("the style has no dark scheme")
