@@ -23,8 +23,8 @@ SHELL := /bin/bash
 .PHONY: build test demo check fuzz bench size release twice qemu hardware openwrt openwrt-test openwrt-root \
 	clean help deps-test deps-demo deps-release deps-qemu
 
-build: ## builds bin/hien, bin/hien-demo and bin/hien-verify
-	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo ./cmd/hien-verify
+build: ## builds bin/hien, bin/hien-demo, bin/hien-verify and bin/hien-unseal
+	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo ./cmd/hien-verify ./cmd/hien-unseal
 
 # With SUMMARY=1 the results are counted and a skipped test is a failure. What
 # the browser has seen is kept in bin/artifacts.

@@ -54,6 +54,7 @@ var floors = map[string]int{
 
 	"cmd/hien":        4,
 	"cmd/hien-demo":   4,
+	"cmd/hien-unseal": 4,
 	"cmd/hien-verify": 4,
 
 	"openwrt/openwrttest": 4, // holds the scripts beside it to what the house says
@@ -76,6 +77,7 @@ var homes = map[string][]string{
 	"github.com/miekg/dns":            {"internal/dns"},
 	"github.com/ncruces/go-sqlite3":   {"internal/sqlite"},
 	"github.com/nyaruka/phonenumbers": {},
+	"github.com/rogpeppe/go-internal": {},
 	"github.com/vishvananda/netlink":  {"firewall", "internal/doctor", "internal/presence", "internal/world"},
 	"github.com/vishvananda/netns":    {"firewall", "internal/world"},
 	"go.etcd.io/bbolt":                {"internal/livebook"},
@@ -83,6 +85,7 @@ var homes = map[string][]string{
 	"golang.org/x/net/dns":            {"internal/doctor", "internal/world"},
 	"golang.org/x/net/bpf":            {"internal/presence"},
 	"golang.org/x/sync":               {"cmd/hien", "cmd/hien-demo"},
+	"golang.org/x/term":               {"cmd/hien-unseal"},
 	"golang.org/x/time":               {"cmd/hien", "internal/dns"},
 	"golang.org/x/sys":                {"cmd/hien", "cmd/hien-demo", "firewall", "internal/doctor", "internal/livebook", "internal/presence", "internal/world"},
 	"pgregory.net/rapid":              {},

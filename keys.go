@@ -61,6 +61,18 @@ func (BrandKey) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[brand key]") }
 // IsZero reports whether there is no key.
 func (k BrandKey) IsZero() bool { return len(k.secret) == 0 }
 
+// Version is the key's version, 1 for a brand's first.
+func (k BrandKey) Version() int { return k.version }
+
+// Print names the key without telling it, so that a sheet of paper, a file and
+// a router can be compared: the first 8 bytes of the SHA-256 of its text.
+func (k BrandKey) Print() string { return printOf(k.Reveal()) }
+
+func printOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return fmt.Sprintf("%x-%x-%x-%x", sum[:2], sum[2:4], sum[4:6], sum[6:8])
+}
+
 // LeadKey is the person with that number.
 func (k BrandKey) LeadKey(p Phone) LeadKey {
 	return LeadKey(fmt.Sprintf("k%d:%x", k.version, mac(k.secret, "phone:v1:"+p.Reveal())))
@@ -128,6 +140,9 @@ func (k SealKey) String() string {
 	return sealPublic + base64.RawURLEncoding.EncodeToString(k.public.Bytes())
 }
 
+// Print names the pair, as BrandKey.Print does.
+func (k SealKey) Print() string { return printOf(k.String()) }
+
 // IsZero reports whether there is no key.
 func (k SealKey) IsZero() bool { return k.public == nil }
 
@@ -167,6 +182,9 @@ func ParseUnsealKey(text string) (UnsealKey, error) {
 func (k UnsealKey) Reveal() string {
 	return sealPrivate + base64.RawURLEncoding.EncodeToString(k.private.Bytes())
 }
+
+// SealKey is the public half.
+func (k UnsealKey) SealKey() SealKey { return SealKey{k.private.PublicKey()} }
 
 func (UnsealKey) String() string             { return "[unseal key]" }
 func (UnsealKey) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[unseal key]") }

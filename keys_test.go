@@ -1,6 +1,7 @@
 package hien_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -126,5 +127,58 @@ func TestParseCode(t *testing.T) {
 	}
 	if len(seen) < 190 {
 		t.Errorf("200 codes, %d different", len(seen))
+	}
+}
+
+func TestTheFileOfBrandKeys(t *testing.T) {
+	one, two, three := "k1:"+strings.Repeat("01", 32), "k2:"+strings.Repeat("02", 32), "k3:"+strings.Repeat("03", 32)
+	for name, c := range map[string]struct{ text, current, says string }{
+		"one key":                     {one + "\n", one, ""},
+		"the old one behind":          {" " + two + "\r\n\n" + one, two, ""},
+		"versions that skip":          {three + "\n" + one, three, ""},
+		"none":                        {" \n", "", "there is no brand key"},
+		"the old one in front":        {one + "\n" + two, "", "k2 stands behind k1"},
+		"one version twice":           {one + "\nk1:" + strings.Repeat("02", 32), "", "k1 stands behind k1"},
+		"one secret for two versions": {"k2:" + strings.Repeat("01", 32) + "\n" + one, "", "the same secret"},
+		"too many":                    {"k9" + one[2:] + "\nk8" + two[2:] + "\nk7" + three[2:] + "\nk6:" + strings.Repeat("04", 32) + "\nk5:" + strings.Repeat("05", 32), "", "more than 4"},
+		"a line that is no key":       {two + "\nold", "", "not a brand key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keys, err := hien.ParseBrandKeys(c.text)
+			if c.says != "" {
+				if err == nil || !strings.Contains(err.Error(), c.says) || !keys.IsZero() {
+					t.Fatalf("got %v, %v; want an error with %q", keys, err, c.says)
+				}
+				return
+			}
+			if err != nil || keys.Current().Reveal() != c.current {
+				t.Fatalf("got %v, %v; want the current key to be the first", keys, err)
+			}
+			if again, err := hien.ParseBrandKeys(keys.Reveal()); err != nil || again.Reveal() != keys.Reveal() {
+				t.Errorf("its text comes back as %v", err)
+			}
+			if said := fmt.Sprintf("%v %+v %#v %s", keys, keys, keys, keys); strings.Contains(said, "01") || !strings.Contains(said, "[brand keys]") {
+				t.Errorf("it prints itself as %s", said)
+			}
+		})
+	}
+	if !(hien.BrandKeys{}).IsZero() || !(hien.BrandKeys{}).Current().IsZero() || (hien.BrandKeys{}).Previous() != nil {
+		t.Error("the zero BrandKeys hold something")
+	}
+}
+
+func TestTheNextBrandKeyStandsInFront(t *testing.T) {
+	keys, err := hien.NewBrandKeys(hien.NewBrandKey(1))
+	for n := 2; n <= hien.MaxBrandKeys; n++ {
+		before := keys
+		if err == nil {
+			keys, err = keys.Next()
+		}
+		if err != nil || keys.Current().Version() != n || len(keys.Previous()) != n-1 || keys.Previous()[0].Reveal() != before.Current().Reveal() {
+			t.Fatalf("key %d: %v, with k%d in front of %d others", n, err, keys.Current().Version(), len(keys.Previous()))
+		}
+	}
+	if _, err := keys.Next(); err == nil {
+		t.Error("there is no end to the keys in a file")
 	}
 }
