@@ -56,9 +56,14 @@ type Settings struct {
 	StoreID   string
 	StoreName string
 	Zones     []Zone
-	Brand     BrandKey // none: no number is asked
-	Seal      SealKey  // none: no purpose that reaches the person
-	Sender    Sender   // nil: no code is sent
+	Asker     consent.Asker // one that is not ready asks nothing (R-CON-4)
+	Brand     BrandKey      // none: no number is asked
+	Seal      SealKey       // none: no purpose that reaches the person
+	Sender    Sender        // nil: no code is sent
+
+	// OneTime keeps a number and one time, no history of a person: whoever
+	// answers as before leaves nothing more behind.
+	OneTime bool
 
 	// StaffCode takes the code that the shop's till shows where none can be
 	// sent: without a Sender always, and with one where it fails. It proves no
@@ -119,7 +124,8 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	if err != nil {
 		return Greeting{}, err
 	}
-	gr := Greeting{StoreName: g.settings.Load().StoreName, Zone: zone, NoInternet: !g.online()}
+	s := g.settings.Load()
+	gr := Greeting{StoreName: s.StoreName, Zone: zone, Asker: s.Asker, NoInternet: !g.online()}
 	if zone.blocks(d.Guest.MAC) {
 		gr.Step, gr.Why = Outside, WhyBlocked
 	}
@@ -235,11 +241,11 @@ func (g *Gateway) keeps() bool {
 	return g.parts.Record != nil && !g.settings.Load().Brand.IsZero()
 }
 
-// askable are the purposes of a zone for which an answer could be proved and
-// kept now.
+// askable are the purposes of a zone that may be asked for, and for which an
+// answer could be proved and kept now. Half a notice asks nobody (R-CON-4).
 func (g *Gateway) askable(z Zone, now Moment) []consent.Purpose {
 	switch {
-	case !g.keeps():
+	case !g.keeps() || !g.settings.Load().Asker.Ready():
 		return nil
 	case g.sends(now):
 		return slices.Clone(z.Purposes)

@@ -65,7 +65,7 @@ func newPorch(t *testing.T) *porch {
 		lender: &lender{lent: make(map[hien.GuestID]map[netip.Addr]time.Duration)}}
 	p.parts = hien.Parts{Record: record, Book: book, Door: p.door, Router: key, Log: log, Wake: func() { p.woken.Add(1) },
 		Meter: p.meter, Lender: p.lender, Audit: p.audit, Online: func() bool { return !p.offline.Load() }}
-	p.settings = hien.Settings{StoreID: "hcm-q1-01", StoreName: "Quán Hiên", Brand: hien.NewBrandKey(1), Seal: seal, Sender: p.codes,
+	p.settings = hien.Settings{StoreID: "hcm-q1-01", StoreName: "Quán Hiên", Brand: hien.NewBrandKey(1), Seal: seal, Sender: p.codes, Asker: asker(t, "vn-2026"),
 		Zones: []hien.Zone{{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute,
 			Offer: "Trà đá", Purposes: []consent.Purpose{consent.VisitFrequency, consent.ContactZalo}}}}
 	p.Gateway = hien.NewGateway(p.parts, p.settings)

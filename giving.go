@@ -265,17 +265,38 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 	} else {
 		g.outgoing.cameBack(form.Consent)
 	}
+	receipt := form.Receipt
 	err = g.parts.Record.OptIn(ctx, key, func(m Member) (OptIn, error) {
+		if g.settings.Load().OneTime && answersAsBefore(form, m.Consent) {
+			return OptIn{}, ErrUnchanged
+		}
 		return g.optIn(d, form, phone, key, m, now)
 	})
+	if errors.Is(err, ErrUnchanged) {
+		receipt, err = "", nil // the one from the first time holds
+	}
 	if err != nil {
 		return err
 	}
 	err = g.letIn(ctx, d, now, func(guest *Guest) {
-		guest.Gave, guest.Receipt, guest.Form = true, form.Receipt, nil
+		guest.Gave, guest.Receipt, guest.Form = true, receipt, nil
 	})
 	g.parts.Wake()
 	return err
+}
+
+// answersAsBefore reports whether a form says nothing that does not stand.
+func answersAsBefore(f *Form, standing consent.Consent) bool {
+	before := make(map[consent.Purpose]bool)
+	for _, a := range standing.Answers() {
+		before[a.Purpose] = a.Agreed
+	}
+	for _, a := range f.Notice.Asks {
+		if agreed, answered := before[a.Purpose]; !answered || agreed != slices.Contains(f.Agreed, a.Purpose) {
+			return false
+		}
+	}
+	return true
 }
 
 // guess spends one try on the guest's form. It answers the form when the code

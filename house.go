@@ -41,8 +41,10 @@ type Greeting struct {
 	Step      Step
 
 	// Ask are the purposes to ask for at the door. None: the shop asks for
-	// nothing, or cannot keep an answer now, or the guest is a member.
-	Ask []consent.Purpose
+	// nothing, or cannot keep an answer now, or the guest is a member. Asker
+	// makes their notice.
+	Ask   []consent.Purpose
+	Asker consent.Asker
 
 	Visit     int           // for a member: this is the person's nth visit; else 0
 	SinceLast time.Duration // for a member: since the visit before began; 0 when unknown

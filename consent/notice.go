@@ -67,3 +67,19 @@ func (n Notice) Asked(p Purpose) bool {
 	}
 	return false
 }
+
+// AsksOf are the asks of a notice that was kept as its Text. A text that is
+// none has none.
+func AsksOf(text string) []Ask {
+	var asks []Ask
+	lines := strings.Split(text, "\n")
+	for i := 0; i+1 < len(lines); i++ {
+		row, ok := strings.CutPrefix(lines[i], "[ ] ")
+		name, line, cut := strings.Cut(row, ": ")
+		detail, indented := strings.CutPrefix(lines[i+1], "    ")
+		if p, err := ParsePurpose(name); ok && cut && indented && err == nil {
+			asks = append(asks, Ask{Purpose: p, Line: line, Detail: detail})
+		}
+	}
+	return asks
+}

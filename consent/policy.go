@@ -102,6 +102,10 @@ const (
 	FactAddress Fact = "controller_address"
 	FactTaxID   Fact = "controller_tax_id"
 	FactContact Fact = "controller_contact"
+
+	// FactRecipient is needed by every policy as soon as data is delivered
+	// to anybody.
+	FactRecipient Fact = "recipient"
 )
 
 // A Controller is who decides about the data, as a notice must name it.
@@ -110,6 +114,7 @@ type Controller struct {
 	Address    string   // postal
 	TaxID      string   // mã số thuế
 	Contact    string   // of the data protection officer or whoever answers
+	Delivers   bool     // data is delivered to somebody: the recipients must be named
 	Recipients []string // who receives data, by name
 	Operator   string   // who runs the brand's central service for it; may be empty
 	Transfer   string   // countries outside of the law's own to which data goes; may be empty
@@ -134,12 +139,15 @@ func (c Controller) fact(f Fact) string {
 func (p *Policy) Hash() Hash { return p.hash }
 
 // Lacks are the facts that a notice under the policy still needs, in the
-// policy's order. While there is one, nobody is asked (R-CON-4).
+// policy's order; FactRecipient comes last. While there is one, nobody is asked (R-CON-4).
 func (p *Policy) Lacks(c Controller) (missing []Fact) {
 	for _, f := range p.Needs {
 		if strings.TrimSpace(c.fact(f)) == "" {
 			missing = append(missing, f)
 		}
+	}
+	if c.Delivers && len(c.Recipients) == 0 {
+		missing = append(missing, FactRecipient)
 	}
 	return missing
 }
@@ -157,17 +165,11 @@ func (p *Policy) Notice(language, store string, c Controller, purposes []Purpose
 	fill := p.filler(language, store, c)
 	n := Notice{Version: p.Version + "+" + p.hash.String()[:8], Language: language, Title: fill(p.Title.in(language))}
 	for _, purpose := range purposes {
-		use, ok := p.Use(purpose)
+		ask, ok := p.ask(language, purpose, fill)
 		if !ok {
 			return Notice{}, fmt.Errorf("policy %s has no words for the purpose %s", p.Version, purpose)
 		}
-		words := use.VI
-		if language == "en" {
-			words = use.EN
-		}
-		_, partner, _ := strings.Cut(string(purpose), ":")
-		own := strings.NewReplacer("{partner}", partner, "{max}", strconv.Itoa(use.MaxPerMonth))
-		n.Asks = append(n.Asks, Ask{Purpose: purpose, Line: fill(own.Replace(words.Line)), Detail: fill(own.Replace(words.Detail))})
+		n.Asks = append(n.Asks, ask)
 	}
 	for _, para := range p.Body {
 		if para.applies(c, purposes) {

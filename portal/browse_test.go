@@ -74,7 +74,7 @@ func (d door) form(t testing.TB, path string, form url.Values) *http.Request {
 
 // filled is what the first page's form sends, in English.
 func (d door) filled(number string, ticked ...consent.Purpose) url.Values {
-	n := templates.Notice(templates.English, d.store, d.zone, d.zone.Purposes)
+	n := d.notice(templates.English, d.zone.Purposes)
 	form := url.Values{
 		"lang": {"en"}, "asked": {templates.Asked(n)}, "notice": {n.Hash().String()}, "phone": {number},
 	}

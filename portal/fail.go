@@ -73,7 +73,7 @@ func (s *Server) trouble(w http.ResponseWriter, r *http.Request) error {
 
 // showTrouble shows a page of trouble. The house is not asked for it.
 func (s *Server) showTrouble(w http.ResponseWriter, r *http.Request, g hien.Greeting, why templates.TroubleWhy) {
-	if err := show(w, templates.Trouble{Frame: frame(r, g, "/trouble?why="+string(why)), Why: why}); err != nil && !errors.Is(err, errGone) {
+	if err := show(w, templates.Trouble{Frame: frame(language(r), g, "/trouble?why="+string(why)), Why: why}); err != nil && !errors.Is(err, errGone) {
 		s.Log.Error("a page could not be made; please report it", "err", err)
 		s.lastResort(w)
 	}

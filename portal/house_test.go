@@ -16,6 +16,7 @@ import (
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/portal"
+	"github.com/hien-wifi/hien/templates"
 )
 
 // A house is a small world for the portal: one zone, its guests, what they
@@ -24,6 +25,7 @@ type house struct {
 	mu     sync.Mutex
 	store  string
 	zone   hien.Zone
+	asker  consent.Asker
 	visits map[hien.MAC]int          // of members
 	closed bool                      // nothing is asked for
 	down   bool                      // the shop has no internet
@@ -64,6 +66,7 @@ func newHouse() *house {
 	return &house{
 		store:    "Quán Hiên",
 		zone:     hien.Zone{Name: "guest", Offer: "Giảm 10% cho ly thứ hai", Purposes: asked, Pass: 4 * time.Hour},
+		asker:    madeUp(),
 		visits:   make(map[hien.MAC]int),
 		breaks:   make(map[string]error),
 		panics:   make(map[string]bool),
@@ -71,6 +74,25 @@ func newHouse() *house {
 		receipts: make(map[string]*hien.Receipt),
 		calls:    make(map[string]int),
 	}
+}
+
+// madeUp is the made-up controller of a made-up shop, by the policy of 2026.
+func madeUp() consent.Asker {
+	p, err := consent.LoadPolicy("vn-2026")
+	if err != nil {
+		panic(err)
+	}
+	return consent.Asker{Policy: p, Controller: consent.Controller{
+		Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh", TaxID: "0000000001", Contact: "dpo@hien.example"}}
+}
+
+// notice is what the house asks for in a language.
+func (h *house) notice(lang templates.Language, purposes []consent.Purpose) consent.Notice {
+	n, err := h.asker.Notice(string(lang), h.store, purposes)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 // called counts a call and breaks as it was told to. The lock is held.
@@ -106,7 +128,7 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 		return hien.Greeting{}, err
 	}
 	g := h.guest(d)
-	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt,
+	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Asker: h.asker, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt,
 		PassLeft: g.pass, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
 	switch {
 	case g.step == hien.AtCode:

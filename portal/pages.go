@@ -73,8 +73,8 @@ func language(r *http.Request) templates.Language {
 	return templates.AcceptLanguage(r.Header.Get("Accept-Language"))
 }
 
-func frame(r *http.Request, g hien.Greeting, here string) templates.Frame {
-	return templates.Frame{Lang: language(r), Store: g.StoreName, Here: here}
+func frame(lang templates.Language, g hien.Greeting, here string) templates.Frame {
+	return templates.Frame{Lang: lang, Store: g.StoreName, Here: here}
 }
 
 // show writes a page, whole.
@@ -113,14 +113,26 @@ func (s *Server) hear(ctx context.Context, d hien.Device) (hien.Greeting, error)
 	return g, err
 }
 
-// noticeFor is what the guest is asked at present.
-func noticeFor(r *http.Request, g hien.Greeting) consent.Notice {
-	return templates.Notice(language(r), g.StoreName, g.Zone, g.Ask)
+// noticeFor is what the guest is asked at present: nothing when the notice is
+// not complete.
+func noticeFor(lang templates.Language, g hien.Greeting) consent.Notice {
+	if len(g.Ask) == 0 {
+		return consent.Notice{}
+	}
+	n, err := g.Asker.Notice(string(lang), g.StoreName, g.Ask)
+	if err != nil {
+		return consent.Notice{} // half a notice asks nobody (R-CON-4)
+	}
+	return n
 }
 
-func splash(r *http.Request, g hien.Greeting) templates.Splash {
-	return templates.Splash{Frame: frame(r, g, "/"), Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
-		Notice: noticeFor(r, g), NoInternet: g.NoInternet}
+func splash(lang templates.Language, g hien.Greeting) templates.Splash {
+	return templates.Splash{Frame: frame(lang, g, "/"), Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
+		Notice: noticeFor(lang, g), NoInternet: g.NoInternet}
+}
+
+func noticePage(lang templates.Language, g hien.Greeting, in templates.Given) templates.NoticePage {
+	return templates.NoticePage{Frame: frame(lang, g, "/notice"), Notice: noticeFor(lang, g), Given: in}
 }
 
 // given is what the guest has typed and ticked.
@@ -135,17 +147,17 @@ func given(r *http.Request) templates.Given {
 }
 
 func codePage(r *http.Request, g hien.Greeting) templates.Code {
-	return templates.Code{Frame: frame(r, g, "/code"), LastTwo: g.LastTwo, Left: g.CodeLeft, Tries: g.TriesLeft,
+	return templates.Code{Frame: frame(language(r), g, "/code"), LastTwo: g.LastTwo, Left: g.CodeLeft, Tries: g.TriesLeft,
 		Word: templates.CodeWord(r.URL.Query().Get("word")), Waiting: g.Waiting, NoInternet: g.NoInternet, PassLeft: g.PassLeft}
 }
 
 func onlinePage(r *http.Request, g hien.Greeting) templates.Online {
-	return templates.Online{Frame: frame(r, g, "/online"), Offer: g.Zone.Offer, Receipt: g.Receipt,
+	return templates.Online{Frame: frame(language(r), g, "/online"), Offer: g.Zone.Offer, Receipt: g.Receipt,
 		PassLeft: g.PassLeft, NoInternet: g.NoInternet}
 }
 
 func outsidePage(r *http.Request, g hien.Greeting) templates.Outside {
-	return templates.Outside{Frame: frame(r, g, "/"), Why: g.Why, BackIn: g.BackIn, Receipt: g.Receipt}
+	return templates.Outside{Frame: frame(language(r), g, "/"), Why: g.Why, BackIn: g.BackIn, Receipt: g.Receipt}
 }
 
 // home shows where the guest stands, whatever it was told before: a sheet
@@ -162,7 +174,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	case g.Step == hien.Outside:
 		return show(w, outsidePage(r, g))
 	}
-	return show(w, splash(r, g))
+	return show(w, splash(language(r), g))
 }
 
 // back shows the question again, filled in as it was.
@@ -175,7 +187,7 @@ func (s *Server) back(w http.ResponseWriter, r *http.Request) error {
 		s.see(w, r, "/")
 		return nil
 	}
-	p := splash(r, g)
+	p := splash(language(r), g)
 	p.Given = given(r)
 	return show(w, p)
 }
@@ -207,7 +219,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 		s.see(w, r, "/")
 		return nil
 	}
-	p := splash(r, g)
+	p := splash(language(r), g)
 	p.Given = in
 	shown, ok := shownNotice(r, g, in.Ticked)
 	if !ok {
@@ -246,8 +258,8 @@ func shownNotice(r *http.Request, g hien.Greeting, ticked []consent.Purpose) (co
 			return consent.Notice{}, false
 		}
 	}
-	n := templates.Notice(language(r), g.StoreName, g.Zone, asked)
-	return n, n.Hash().String() == r.PostForm.Get("notice")
+	n, err := g.Asker.Notice(string(language(r)), g.StoreName, asked)
+	return n, err == nil && n.Hash().String() == r.PostForm.Get("notice")
 }
 
 func (s *Server) code(w http.ResponseWriter, r *http.Request) error {
@@ -336,7 +348,12 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request) error {
 		s.see(w, r, "/")
 		return nil
 	}
-	return show(w, templates.NoticePage{Frame: frame(r, g, "/notice"), Notice: noticeFor(r, g), Given: given(r)})
+	p := noticePage(language(r), g, given(r))
+	if len(p.Notice.Asks) == 0 {
+		s.see(w, r, "/")
+		return nil
+	}
+	return show(w, p)
 }
 
 // receipt shows what a secret proves, to whoever has it.
@@ -348,7 +365,7 @@ func (s *Server) receipt(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, g, _ := s.greet(r) // only for the shop's name: the receipt opens from any device
 	return show(w, templates.Receipt{
-		Frame: frame(r, g, "/receipt/"+url.PathEscape(secret)), Secret: secret, Receipt: found, In: s.Location,
+		Frame: frame(language(r), g, "/receipt/"+url.PathEscape(secret)), Secret: secret, Receipt: found, Asker: g.Asker, In: s.Location,
 		Done: r.URL.Query().Has("done"),
 	})
 }

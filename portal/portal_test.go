@@ -48,7 +48,7 @@ func TestAGuestGivesANumber(t *testing.T) {
 	if f.Phone.Reveal() != "+84987654321" || !cmp.Equal(f.Agreed, asked[1:]) {
 		t.Errorf("the house got %v for %v", f.Phone.Reveal(), f.Agreed)
 	}
-	if want := templates.Notice(templates.English, d.store, d.zone, asked); f.Notice.Hash() != want.Hash() {
+	if want := d.notice(templates.English, asked); f.Notice.Hash() != want.Hash() {
 		t.Error("the house got another notice than the one on the page")
 	}
 	// The sheet was closed for the message and opens again.
@@ -302,7 +302,7 @@ func TestTheReceipt(t *testing.T) {
 	t.Run("it opens from any device", func(t *testing.T) {
 		h := newHouse()
 		d := open(t, h, func(o *portal.Options) { o.Neighbours = neighbours{} })
-		n := templates.Notice(templates.English, h.store, h.zone, asked)
+		n := h.notice(templates.English, asked)
 		c, err := consent.Give("1", "2", n, asked, noon)
 		if err != nil {
 			t.Fatal(err)

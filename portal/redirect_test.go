@@ -189,7 +189,7 @@ func TestThePageFitsTheFirstWindow(t *testing.T) {
 	d := open(t, h)
 	own := strings.TrimPrefix(d.url, "http://")
 	for _, lang := range templates.Languages {
-		n := templates.Notice(lang, h.store, h.zone, h.zone.Purposes)
+		n := h.notice(lang, h.zone.Purposes)
 		form := "lang=" + string(lang) + "&phone=" + strings.Repeat("%22", 64) + "&notice=" + n.Hash().String() + "&asked=" + strings.ReplaceAll(templates.Asked(n), " ", "+")
 		for _, p := range h.zone.Purposes {
 			form += "&purpose=" + string(p)

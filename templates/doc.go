@@ -20,6 +20,6 @@
 //   - after a change of a type, rm pages_gen.go first, if it is in the way
 //
 // The words stand in words/*.txt, one file for each language, Vietnamese
-// first. Notice makes of them the notice that is put before a person, whose
-// text is hashed and kept.
+// first. What a person is asked and told about data is not among them: those
+// words are a policy's (see package consent), whose notice is hashed and kept.
 package templates

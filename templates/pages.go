@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"time"
@@ -157,6 +158,7 @@ type Receipt struct {
 	Frame
 	Secret  string
 	Receipt hien.Receipt
+	Asker   consent.Asker  // who words the purposes in the page's language
 	In      *time.Location // of the hours on the page; nil is UTC
 	Done    bool           // something was just taken back
 }
@@ -196,7 +198,7 @@ func (r Receipt) Items() []Item {
 	}
 	for _, a := range answers {
 		i := Item{Purpose: a.Purpose, Stands: a.Agreed}
-		i.Line, i.Detail = purposeWords(r.Lang, a.Purpose)
+		i.Line, i.Detail = r.words(a.Purpose)
 		switch {
 		case a.Agreed:
 			i.State = r.T("receipt.stands")
@@ -208,6 +210,23 @@ func (r Receipt) Items() []Item {
 		items = append(items, i)
 	}
 	return items
+}
+
+// words are a purpose's as the person read them; in the page's language as the
+// policy has them now, where the person read another one.
+func (r Receipt) words(p consent.Purpose) (line, detail string) {
+	var read consent.Ask
+	for _, a := range consent.AsksOf(r.Receipt.Notice) {
+		if a.Purpose == p {
+			read = a
+		}
+	}
+	if read.Line == "" || r.Receipt.Given.Language() != string(r.Lang) {
+		if a, ok := r.Asker.Ask(string(r.Lang), r.Store, p); ok {
+			return a.Line, a.Detail
+		}
+	}
+	return cmp.Or(read.Line, string(p)), read.Detail
 }
 
 // Stands is how many purposes are in force.

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hien-wifi/hien"
-	"github.com/hien-wifi/hien/consent"
 )
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
@@ -64,11 +63,6 @@ func keysInUse(t *testing.T) map[string]bool {
 	for _, r := range []hien.PhoneReason{hien.PhoneMissing, hien.PhoneInvalid, hien.PhoneLandline, hien.PhoneMoved} {
 		used["phone."+string(r)] = true
 	}
-	for _, p := range []consent.Purpose{consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS,
-		consent.AdsAudience, consent.ProfileExtra, "share_partner"} {
-		used["purpose."+string(p)+".line"] = true
-		used["purpose."+string(p)+".detail"] = true
-	}
 	for _, w := range []TroubleWhy{TroubleStorage, TroubleNotSent, TroubleMany, TroubleClosed, TroubleDevice, TroubleOther} {
 		used["trouble."+string(w)] = true
 	}
@@ -96,9 +90,6 @@ func TestTheWordsKeepTheHouseRules(t *testing.T) {
 				if strings.Contains(strings.ToLower(text), never) {
 					t.Errorf("words/%s.txt: %s holds %q", l, key, never)
 				}
-			}
-			if n := len([]rune(text)); n > 60 && strings.HasSuffix(key, ".line") {
-				t.Errorf("words/%s.txt: %s is %d characters long: a purpose is one short line", l, key, n)
 			}
 		}
 	}

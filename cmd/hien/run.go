@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/firewall"
 	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/control"
@@ -97,7 +98,8 @@ type daemon struct {
 
 	mu        sync.Mutex // never held while anything waits
 	cfg       *config.Config
-	released  bool // hien cleanup has asked to leave the kernel alone
+	unasked   *control.Unasked // why nothing is asked; nil when all is there
+	released  bool             // hien cleanup has asked to leave the kernel alone
 	open      map[string]*openZone
 	trouble   map[string]string // by zone: why its portal is not open
 	courier   *courier.Courier  // nil without a sink
@@ -155,6 +157,7 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 	if err != nil {
 		return err
 	}
+	d.unasked = unasked(cfg)
 	d.gateway = hien.NewGateway(d.parts(), settings)
 	if err := d.applyRules(ctx, cfg); err != nil {
 		return err
@@ -234,11 +237,14 @@ func (d *daemon) parts() hien.Parts {
 
 // settings are what the configuration says to the gateway.
 func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
-	s := hien.Settings{StoreID: cfg.StoreID, StoreName: cfg.StoreName, Zones: cfg.Zones, Seal: cfg.SealKey}
+	s := hien.Settings{StoreID: cfg.StoreID, StoreName: cfg.StoreName, Zones: cfg.Zones, Seal: cfg.SealKey, OneTime: cfg.OneTime()}
 	if !cfg.Asks() {
 		return s, nil
 	}
 	var err error
+	if s.Asker, err = cfg.Asker(); err != nil {
+		s.Asker = consent.Asker{} // nothing is asked, and guests come in: cfg.Unasked tells the owner
+	}
 	if s.Brand, err = cfg.BrandKey(); err != nil {
 		return s, err
 	}
@@ -253,6 +259,14 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	}
 	s.Sender = chain
 	return s, nil
+}
+
+// unasked is what the owner must mend before anything is asked.
+func unasked(cfg *config.Config) *control.Unasked {
+	if why, todo := cfg.Unasked(); len(todo) > 0 {
+		return &control.Unasked{Why: why, Todo: todo}
+	}
+	return nil
 }
 
 // setStage starts, exchanges and stops zones and sinks as the configuration
@@ -356,8 +370,12 @@ func (d *daemon) reload(ctx context.Context) error {
 	if err := d.applyRules(ctx, cfg); err != nil {
 		return err
 	}
+	u := unasked(cfg)
+	if u != nil {
+		d.log.Warn("nothing is asked, and guests come in all the same; `hien status` says what to do", "why", u.Why)
+	}
 	d.mu.Lock()
-	d.cfg = cfg
+	d.cfg, d.unasked = cfg, u
 	d.mu.Unlock()
 	d.gateway.Reload(settings)
 	d.renameGardens(cfg)

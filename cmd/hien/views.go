@@ -77,6 +77,7 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 	}
 	s.Firewall.Broken = d.doorTrouble(ctx)
 	d.mu.Lock()
+	s.Unasked = d.unasked
 	s.Firewall.LastRepair = d.repaired.Wall
 	if s.Firewall.Released = d.released; d.released {
 		s.Firewall.Broken = "hien cleanup took the rules out"

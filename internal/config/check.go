@@ -18,7 +18,7 @@ import (
 // a number is asked, and each sink's certificates, can be read; data_dir and
 // run_dir are no files. What would keep Hiên from running comes back as
 // uci.Errors. Warnings are what the owner should mend and Hiên can run with:
-// secrets that others on the router may read, trials left in place, limits that
+// a notice that is not complete, so that nothing is asked; secrets that others on the router may read, trials left in place, limits that
 // do not do what they seem to, an API that phones would not believe.
 // Certificates' dates are for CheckDates.
 func (c *Config) Check() (warnings []string, err error) {
@@ -49,6 +49,7 @@ func (c *Config) Check() (warnings []string, err error) {
 		warn(c.where(c.Sink.Name, "write_key"), "others may read the write key (mode %04o): run `chmod 600 %s`", mode, c.file)
 	}
 	c.checkSenders(fail, warn)
+	c.checkNotice(warn)
 	for _, z := range c.Zones {
 		if z.Pass < time.Minute {
 			warn(c.where(z.Name, "pass"), "a pass of %s: for trials only", span(z.Pass))

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/uci"
 )
 
@@ -40,6 +41,11 @@ type Config struct {
 	Services     map[string]Services // of each zone, by its name
 	Senders      []Sender            // in the order in which they are tried; none: no number is asked
 	Sink         *Sink               // nil: events wait in the queue
+
+	Policy     string             // of consent.Policies
+	PolicyFile string             // in its place; may be empty
+	Controller consent.Controller // as the owner wrote it; Asker says whether data is delivered
+	Mode       string             // "frequency" or "basic"
 
 	SingleShop     bool // the brand's keys may be here
 	CodesPerDay    int

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/hien-wifi/hien/internal/dns"
+import (
+	"slices"
+
+	"github.com/hien-wifi/hien/internal/dns"
+)
 
 // An option is one row of the table of all options: how it is read and what
 // the manual says of it. T is what its section becomes.
@@ -26,7 +30,7 @@ type kind[T any] struct {
 
 // hienKind is the one section about the shop itself.
 func hienKind() kind[Config] {
-	return kind[Config]{typ: "hien", example: "main", manual: "The shop. There is exactly one, and its name is `main`.", options: []option[Config]{
+	return kind[Config]{typ: "hien", example: "main", manual: "The shop. There is exactly one, and its name is `main`.", options: slices.Concat([]option[Config]{
 		{name: "enabled", unset: "1", allowed: "1 or 0",
 			manual: "Whether Hiên runs at all. With `0` it starts, says so and ends.",
 			set:    func(c *Config, v string) bool { return setBool(&c.Enabled, v) }},
@@ -78,7 +82,7 @@ func hienKind() kind[Config] {
 		{name: "dnsmasq_dir", allowed: pathAllowed,
 			manual: "The directory from which dnsmasq reads more of its configuration (its `conf-dir`), for example `/tmp/dnsmasq.d`. Hiên keeps one file there: it gives the API's name its address and tells phones of the API (DHCP option 114, RFC 8910) for as long as the certificate is good. Without it phones are not told.",
 			set:    func(c *Config, v string) bool { return setPath(&c.DnsmasqDir, v) }},
-	}}
+	}, policyOptions())}
 }
 
 // zoneKind is a guest network.

@@ -247,6 +247,7 @@ func (p *parser) whole() {
 		if _, set := c.at["main.seal_key"]; !set {
 			p.unsealed(z)
 		}
+		p.remembered(z)
 	}
 	p.allSenders()
 }

@@ -62,6 +62,17 @@ func (s *Status) troubles(now time.Time) (all []trouble) {
 		say("Guests come in all the same. If it stays, look after the disk and restart Hiên.",
 			"The record cannot be read: %s.", end(s.Record.Detail))
 	}
+	if u := s.Unasked; u != nil {
+		for i, todo := range u.Todo {
+			todo = strings.ToUpper(todo[:1]) + end(todo[1:]) + "."
+			if i == 0 {
+				say(todo, "Nothing is asked, and guests come in all the same: %s.", end(u.Why))
+			} else {
+				say(todo, "")
+			}
+		}
+		say("Then run `hien reload`.", "")
+	}
 	for _, c := range s.Couriers {
 		if c.State == CourierStopped {
 			say("Mend that and send Hiên SIGHUP.", "%s; %s: %s.", c.last(now), c.waits(), end(c.Detail))

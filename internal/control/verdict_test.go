@@ -38,6 +38,10 @@ func TestTheSummaryIsTheMostUrgentTrouble(t *testing.T) {
 			"Nothing is asked, and guests come in all the same, because the record is closed: no space left.", []string{"Mend that and restart Hiên."}},
 		{"the record fails", change(func(s *Status) { s.Record = Record{State: RecordUnreadable, Detail: "input/output error"} }),
 			"The record cannot be read: input/output error.", []string{"Guests come in all the same. If it stays, look after the disk and restart Hiên."}},
+		{"the notice is not complete", change(func(s *Status) {
+			s.Unasked = &Unasked{"the notice of policy vn-2026 is not complete", []string{"write option controller_name", "write option controller_contact"}}
+		}), "Nothing is asked, and guests come in all the same: the notice of policy vn-2026 is not complete.",
+			[]string{"Write option controller_name.", "Write option controller_contact.", "Then run `hien reload`."}},
 		{"a zone waits", change(func(s *Status) { s.Zones[0].State = ZoneWaiting }),
 			"Zone guest has no portal, as it waits for interface br-guest.", []string{"If that is not to come, correct `option interface` in the configuration."}},
 		{"a zone is shut for another reason", change(func(s *Status) { s.Zones[0].State = "its port is in use" }),

@@ -21,6 +21,7 @@ type Status struct {
 	StoreName string    `json:"store_name"`
 	Zones     []Zone    `json:"zones"` // in the order of the configuration
 	Record    Record    `json:"record"`
+	Unasked   *Unasked  `json:"unasked,omitempty"` // why nothing is asked although somebody would be; absent when all is there
 	Firewall  Firewall  `json:"firewall"`
 	Sniffer   []Sniffer `json:"sniffer"`  // one for each zone's interface
 	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
@@ -64,6 +65,12 @@ type Record struct {
 	State   string `json:"state"`             // RecordOpen, RecordClosed or RecordUnreadable
 	Detail  string `json:"detail,omitempty"`  // why it is not open
 	Journal string `json:"journal,omitempty"` // how it is written: "wal" or "truncate"
+}
+
+// Unasked is why the notice cannot be shown, so that nothing is asked.
+type Unasked struct {
+	Why  string   `json:"why"`
+	Todo []string `json:"todo"` // what the owner should do about it, a clause each
 }
 
 // Firewall is the state of the door.

@@ -32,10 +32,20 @@ type Terms struct {
 	Purposes       []string // visit_frequency and contact_zalo when nil
 	NoSender       bool     // no number is asked
 	NoSink         bool
+	Nobody         bool   // who asks is not told: nothing is asked
 	SafeMode       bool   // three kills within ten minutes are enough for it
 	Main, Zone     string // more lines of the sections about the shop and its guest network
 	Extra          string // more sections
 }
+
+// Controller is the made-up controller of the world's shop, as the section
+// about the shop has it.
+const Controller = `	option controller_name 'Công ty TNHH Hiên Mẫu'
+	option controller_address '1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh'
+	option controller_tax_id '0000000001'
+	option controller_contact 'dpo@hien.example'
+	list recipient 'Nền tảng CDP Mẫu'
+`
 
 // Install puts a hien program into the router: its keys are made by its own
 // command, and the configuration is written.
@@ -79,6 +89,9 @@ func (g *Gateway) Configure(t Terms) error {
 	}
 	section("hien", "main", "enabled", "1", "store_id", "hcm-q1-01", "store_name", "Quán Hiên",
 		"data_dir", g.DataDir(), "run_dir", g.RunDir(), "brand_key_file", g.file("brand.key"), "seal_key", g.Seal)
+	if !t.Nobody {
+		b.WriteString(Controller)
+	}
 	if !t.SafeMode {
 		b.WriteString("\toption safe_mode '0'\n")
 	}

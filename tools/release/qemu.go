@@ -125,6 +125,10 @@ func writeConfig(dir string, hien func(...string) (string, error)) (path string,
 	option run_dir '%s'
 	option brand_key_file '%s'
 	option seal_key '%s'
+	option controller_name 'Công ty TNHH Hiên Mẫu'
+	option controller_address '1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh'
+	option controller_tax_id '0000000001'
+	option controller_contact 'dpo@hien.example'
 
 config zone 'guest'
 	option interface '%s'

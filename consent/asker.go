@@ -1,0 +1,58 @@
+package consent
+
+import (
+	"strconv"
+	"strings"
+)
+
+// An Asker is who asks, and by which policy: all that a notice is made of
+// beside the shop's name and the purposes. The zero Asker asks nobody.
+type Asker struct {
+	Policy     *Policy
+	Controller Controller
+}
+
+// Lacks are the facts that its notices still need. While there is one, nobody
+// is asked (R-CON-4).
+func (a Asker) Lacks() []Fact {
+	if a.Policy == nil {
+		return nil
+	}
+	return a.Policy.Lacks(a.Controller)
+}
+
+// Ready reports whether its notices are complete.
+func (a Asker) Ready() bool { return a.Policy != nil && len(a.Lacks()) == 0 }
+
+// Notice makes the notice for these purposes, as Policy.Notice does. Without a
+// policy it is ErrIncomplete too.
+func (a Asker) Notice(language, store string, purposes []Purpose) (Notice, error) {
+	if a.Policy == nil {
+		return Notice{}, ErrIncomplete
+	}
+	return a.Policy.Notice(language, store, a.Controller, purposes)
+}
+
+// Ask is how one purpose is put to a person; false without a policy, or when
+// the policy has no words for it.
+func (a Asker) Ask(language, store string, purpose Purpose) (Ask, bool) {
+	if a.Policy == nil {
+		return Ask{}, false
+	}
+	return a.Policy.ask(language, purpose, a.Policy.filler(language, store, a.Controller))
+}
+
+// ask words one purpose; fill puts the facts in.
+func (p *Policy) ask(language string, purpose Purpose, fill func(string) string) (Ask, bool) {
+	use, ok := p.Use(purpose)
+	if !ok {
+		return Ask{}, false
+	}
+	words := use.VI
+	if language == "en" {
+		words = use.EN
+	}
+	_, partner, _ := strings.Cut(string(purpose), ":")
+	own := strings.NewReplacer("{partner}", partner, "{max}", strconv.Itoa(use.MaxPerMonth))
+	return Ask{Purpose: purpose, Line: fill(own.Replace(words.Line)), Detail: fill(own.Replace(words.Detail))}, true
+}
