@@ -109,7 +109,8 @@ func FuzzPages(f *testing.F) {
 			Asks: []consent.Ask{{Purpose: consent.Purpose(a), Line: b, Detail: a}, {Purpose: consent.VisitFrequency, Line: a, Detail: b}}}
 		given := Given{Phone: a, Ticked: []consent.Purpose{consent.Purpose(a), consent.Purpose(b)}}
 		asked := []consent.Purpose{consent.VisitFrequency}
-		answer, err := consent.Give("11", "22", Notice(Vietnamese, a, hien.Zone{}, asked), asked, hien.Moment{})
+		shown := consent.Notice{Version: a, Language: b, Title: a, Asks: notice.Asks[1:]}
+		answer, err := consent.Give("11", "22", shown, asked, hien.Moment{})
 		if err != nil {
 			t.Fatal(err)
 		}
