@@ -242,6 +242,23 @@ func noTemplates(all []source) (broken []string) {
 	return broken
 }
 
+// markupAtHome holds that what is written unescaped is made beside the pages,
+// where it can be seen that it is ours.
+func markupAtHome(all []source) (broken []string) {
+	for _, s := range all {
+		if s.test {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if e, ok := n.(ast.Expr); ok && (s.named(e, module+"/templates", "SVG") || s.named(e, module+"/templates", "CSS")) {
+				broken = append(broken, fmt.Sprintf("%s: what is written unescaped is made in templates alone", s.at(e)))
+			}
+			return true
+		})
+	}
+	return broken
+}
+
 // standsAlone holds that nothing in the sources speaks of places that are not
 // in the repository.
 func standsAlone(all []source) (broken []string) {

@@ -236,6 +236,10 @@ func TestHouse(t *testing.T) {
 			"portal/a.go":     `package portal; import t "text/template"`,
 			"internal/a/b.go": `package a; import "text/template/parse"`,
 		}},
+		{"what is written unescaped is made beside the pages", markupAtHome, map[string]string{
+			"portal/a.go":   `package portal; import "github.com/hien-wifi/hien/templates"; var s = templates.SVG("<b>")`,
+			"cmd/hien/a.go": `package main; import t "github.com/hien-wifi/hien/templates"; func f(s string) t.CSS { return t.CSS(s) }`,
+		}},
 		{"the house stands alone", standsAlone, map[string]string{
 			"portal/a.go": "package portal // as ../shared" + "/DESIGN.md says",
 		}},

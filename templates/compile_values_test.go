@@ -51,6 +51,8 @@ func (c *compiler) printed(n parse.Node, v value) string {
 	is := func(methods reflect.Type) bool { return v.typ.Implements(methods) }
 	kind := v.typ.Kind()
 	switch {
+	case kind == reflect.Interface, kind == reflect.Pointer:
+		// Where it is nil html/template has rules of its own.
 	case is(reflect.TypeFor[fmt.Formatter]()), is(reflect.TypeFor[error]()):
 		c.uses["fmt"] = true
 		return "fmt.Sprint(" + v.code + ")"
@@ -87,8 +89,8 @@ func (c *compiler) truth(n parse.Node, v value) string {
 
 // fits reports whether Go takes the value where that type is wanted.
 func (v value) fits(wanted reflect.Type) bool {
-	if v.literal && wanted.Kind() != reflect.Interface {
-		return v.typ.Kind() == wanted.Kind()
+	if kind := wanted.Kind(); v.literal && kind != reflect.Interface {
+		return v.typ.Kind() == kind || v.typ.Kind() == reflect.Int && kind >= reflect.Int && kind <= reflect.Int64
 	}
 	return v.typ.AssignableTo(wanted)
 }

@@ -84,6 +84,9 @@ func writeProbe(b *bytes.Buffer, data any) {
 	if (p.Count != 2) || (v1 <= 1) || (len(p.Texts) > 1) || (p.Yes == true) {
 		b.WriteString(`one`)
 	}
+	if p.Wait(3) {
+		b.WriteString(`waits`)
+	}
 	if p.Ratio != 0 {
 		escape(b, strconv.Itoa(len(p.Text)))
 	}

@@ -201,6 +201,18 @@ func TestPages(t *testing.T) {
 	}
 }
 
+func TestEveryPageHasASample(t *testing.T) {
+	shown := make(map[string]bool)
+	for _, p := range samples(t, templates.Vietnamese) {
+		shown[templates.PageOf(t, p)] = true
+	}
+	for name := range templates.PageTypes {
+		if !shown[name] {
+			t.Errorf("no sample shows the page %s", name)
+		}
+	}
+}
+
 func TestAPageNeedsNothingButItself(t *testing.T) {
 	// The page that waits for the internet looks again by itself.
 	again := map[string]bool{"online-down": true, "code-waiting": true}
@@ -297,6 +309,9 @@ func TestReceiptItems(t *testing.T) {
 
 func TestRenderTellsOfAWriterThatBreaks(t *testing.T) {
 	broken := errors.New("broken")
+	if *templates.Update {
+		t.Skip("the compiled pages are being written")
+	}
 	err := templates.Online{}.Render(writerFunc(func([]byte) (int, error) { return 0, broken }))
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v: want %v", err, broken)
