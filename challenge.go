@@ -16,10 +16,6 @@ const (
 	CodeTries       = 5
 	CodesPerQuarter = 3 // for each number, and for each device, within 15 minutes
 	CodesPerDay     = 6
-
-	// KeepUnproven is how long a number that nobody has proved is kept, sealed
-	// under a key that never leaves the daemon's memory (R-CON-11).
-	KeepUnproven = 24 * time.Hour
 )
 
 // A Code is a one-time code of six digits. It cannot print itself; the sender
@@ -89,7 +85,7 @@ type Challenge struct {
 	Expires time.Duration // Moment.Up
 	Tries   int           // guesses that were looked at
 	By      Proof         // how it went; empty until the sender has said so
-	Typed   time.Duration // Moment.Up at which the number was given; see KeepUnproven
+	Typed   time.Duration // Moment.Up at which the number was given; see keepsUnproven
 }
 
 // Left is how long the code still lives; 0 when it is dead.

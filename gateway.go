@@ -30,6 +30,7 @@ type Gateway struct {
 	loans      loans
 	waiting    waiting
 	outgoing   outgoing
+	retention  retention
 	opened     atomic.Int64 // Moment.Up until which the door is open to everybody; 0: it is not
 	complained atomic.Int64 // Moment.Up of the last complaint
 	resumed    atomic.Bool  // the visits of an earlier boot were closed
@@ -39,6 +40,7 @@ type Gateway struct {
 // not be opened: then nothing is asked.
 type Parts struct {
 	Record Record
+	Keeper Keeper // nil: nothing is deleted for its age
 	Book   Livebook
 	Door   Door
 	Meter  Meter  // nil: nothing is counted
@@ -56,10 +58,11 @@ type Settings struct {
 	StoreID   string
 	StoreName string
 	Zones     []Zone
-	Asker     consent.Asker // one that is not ready asks nothing (R-CON-4)
-	Brand     BrandKey      // none: no number is asked
-	Seal      SealKey       // none: no purpose that reaches the person
-	Sender    Sender        // nil: no code is sent
+	Asker     consent.Asker   // one that is not ready asks nothing (R-CON-4)
+	Retention *consent.Policy // how long things are kept; nil: nothing is deleted for its age
+	Brand     BrandKey        // none: no number is asked
+	Seal      SealKey         // none: no purpose that reaches the person
+	Sender    Sender          // nil: no code is sent
 
 	// OneTime keeps a number and one time, no history of a person: whoever
 	// answers as before leaves nothing more behind.

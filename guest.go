@@ -183,8 +183,8 @@ type Form struct {
 
 // stale reports whether the form's number has gone unproved for as long as one
 // is kept (R-CON-11).
-func (f *Form) stale(now Moment) bool {
-	return !f.Proven && now.Up-f.Challenge.Typed >= KeepUnproven
+func (f *Form) stale(kept time.Duration, now Moment) bool {
+	return !f.Proven && now.Up-f.Challenge.Typed >= kept
 }
 
 // A Visit is one stay of a person who agreed to have visits counted.

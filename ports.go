@@ -49,6 +49,20 @@ type Record interface {
 	Receipt(ctx context.Context, secret consent.Hash) (Receipt, error)
 }
 
+// A Keeper keeps things in the record no longer than their terms.
+type Keeper interface {
+	// Sweep does one part of a run: it looks at some rows from s.From on,
+	// deletes those that are too old, and notes what and why; all of it is one
+	// transaction, and a part that deletes nothing writes nothing. lapse makes
+	// the withdrawal of purposes that end by themselves.
+	Sweep(ctx context.Context, s Sweep, lapse func(m Member, purposes []consent.Purpose, channel string) (Withdrawal, error)) (Swept, error)
+
+	// WallClock is what is remembered of the date; where nothing is, the date
+	// of the latest consent. KeepWallClock remembers it.
+	WallClock(ctx context.Context) (WallClock, error)
+	KeepWallClock(ctx context.Context, w WallClock) error
+}
+
 // A Livebook is the book of who is in the shop now. It outlives the daemon
 // and not a power cut.
 type Livebook interface {
@@ -133,6 +147,7 @@ const (
 	DidUntrust = "trust no more"
 	DidBlock   = "block"
 	DidUnblock = "block no more"
+	DidRetain  = "delete what is too old"
 )
 
 // A Sender carries a code to a person.

@@ -15,8 +15,8 @@ const defaultGap = 30 * time.Minute
 // Tick does what time brings: it ends stays and records the visits of those
 // who agreed, shuts the door behind passes that have run out, or have come to
 // a limit, or are taken away, forgets guests who left, lets in who need not
-// ask, and sends the codes that waited for the internet. It is called every few
-// seconds. What could not be done or written is tried again by the next Tick.
+// ask, sends the codes that waited for the internet, and once a day deletes what
+// is too old to be kept. It is called every few seconds. What could not be done or written is tried again by the next Tick.
 func (g *Gateway) Tick(ctx context.Context, now Moment) error {
 	errs := []error{g.openOver(ctx, now)}
 	reading := g.read(ctx, now)
@@ -27,7 +27,7 @@ func (g *Gateway) Tick(ctx context.Context, now Moment) error {
 	g.meter.keep(reading)
 	errs = append(errs, g.settle(ctx, r, now)...)
 	errs = append(errs, g.endLoans(ctx, reading, now)...)
-	errs = append(errs, g.sendWaiting(ctx, r.waiting, now), g.endStays(ctx, r.over, now))
+	errs = append(errs, g.sendWaiting(ctx, r.waiting, now), g.endStays(ctx, r.over, now), g.retain(ctx, now))
 	return errors.Join(errs...)
 }
 
@@ -86,7 +86,7 @@ func (g *Gateway) look(r *round, reading *reading, zone Zone, guest *Guest, now 
 	}
 	switch f := guest.Form; {
 	case f == nil:
-	case f.stale(now):
+	case f.stale(g.keepsUnproven(), now):
 		r.stale = append(r.stale, id)
 	case f.Waiting && g.opens(f):
 		r.waiting = append(r.waiting, id)
@@ -122,10 +122,11 @@ func (g *Gateway) settle(ctx context.Context, r round, now Moment) (errs []error
 	}
 	for _, id := range r.stale {
 		errs = append(errs, g.parts.Book.Change(id, func(guest *Guest) error {
-			if guest.Form == nil || !guest.Form.stale(now) {
+			if guest.Form == nil || !guest.Form.stale(g.keepsUnproven(), now) {
 				return ErrUnchanged
 			}
 			guest.Form = nil
+			g.retention.unproven.Add(1)
 			return nil
 		}))
 	}

@@ -18,23 +18,8 @@ func (g *Gateway) Withdraw(ctx context.Context, who Who, purposes []consent.Purp
 	if g.parts.Record == nil {
 		return ErrStorage
 	}
-	s := g.settings.Load()
 	err := g.parts.Record.Withdraw(ctx, who, func(m Member) (Withdrawal, error) {
-		var back []consent.Purpose
-		for _, a := range m.Consent.Answers() {
-			if a.Agreed && (len(purposes) == 0 || slices.Contains(purposes, a.Purpose)) {
-				back = append(back, a.Purpose)
-			}
-		}
-		if len(back) == 0 {
-			return Withdrawal{}, ErrUnchanged
-		}
-		w := Withdrawal{After: m.Consent.Without(back...), Purposes: back}
-		w.Statement = consent.StateWithdrawal(consent.NewID(), m.Consent.Subject(), back, now)
-		w.Statement.Store, w.Statement.Channel, w.Statement.Build = s.StoreID, channel, Version
-		var err error
-		w.Event, err = NewWithdrawal(w.After, back, m.Key, now, Facts{Store: s.StoreID})
-		return w, err
+		return g.withdrawal(m, purposes, channel, now)
 	})
 	if errors.Is(err, ErrUnchanged) {
 		return nil
@@ -43,6 +28,27 @@ func (g *Gateway) Withdraw(ctx context.Context, who Who, purposes []consent.Purp
 		g.parts.Wake()
 	}
 	return err
+}
+
+// withdrawal is what is recorded when a person's purposes end, all of them with
+// none named. Where none of them stood it is ErrUnchanged.
+func (g *Gateway) withdrawal(m Member, purposes []consent.Purpose, channel string, now Moment) (Withdrawal, error) {
+	s := g.settings.Load()
+	var back []consent.Purpose
+	for _, a := range m.Consent.Answers() {
+		if a.Agreed && (len(purposes) == 0 || slices.Contains(purposes, a.Purpose)) {
+			back = append(back, a.Purpose)
+		}
+	}
+	if len(back) == 0 {
+		return Withdrawal{}, ErrUnchanged
+	}
+	w := Withdrawal{After: m.Consent.Without(back...), Purposes: back}
+	w.Statement = consent.StateWithdrawal(consent.NewID(), m.Consent.Subject(), back, now)
+	w.Statement.Store, w.Statement.Channel, w.Statement.Build = s.StoreID, channel, Version
+	var err error
+	w.Event, err = NewWithdrawal(w.After, back, m.Key, now, Facts{Store: s.StoreID})
+	return w, err
 }
 
 // Receipt finds what a receipt's secret proves.

@@ -49,6 +49,7 @@ func commands() []command {
 		{"queue", "", "what waits for the CDP, and what it refused", queueHelp, true, showQueue},
 		{"ledger verify", "", "check that no consent was changed, dropped or added", ledgerHelp, true, verifyLedger},
 		{"ledger export", "", "write the ledger for an auditor", ledgerExportHelp, false, exportLedger},
+		{"retention", "", "how long things are kept, and what was deleted", retentionHelp, true, showRetention},
 		{"gate", "shut|open|status", "the second gate, without daemon and packet filter", gateHelp, true, gate},
 		{"admit", "MAC", "give a device a pass", admitHelp, true, admit},
 		{"revoke", "MAC|IP", "take a device's pass away", revokeHelp, true, revoke},

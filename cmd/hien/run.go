@@ -20,7 +20,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hien-wifi/hien"
-	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/firewall"
 	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/control"
@@ -230,7 +229,7 @@ func (d *daemon) parts() hien.Parts {
 	p := hien.Parts{Book: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
 		Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
-		p.Record, p.Audit = d.record, d.record
+		p.Record, p.Audit, p.Keeper = d.record, d.record, d.record
 	}
 	return p
 }
@@ -238,12 +237,15 @@ func (d *daemon) parts() hien.Parts {
 // settings are what the configuration says to the gateway.
 func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	s := hien.Settings{StoreID: cfg.StoreID, StoreName: cfg.StoreName, Zones: cfg.Zones, Seal: cfg.SealKey, OneTime: cfg.OneTime()}
+	asker, err := cfg.Asker()
+	if err == nil {
+		s.Retention = asker.Policy // of what was asked for before too
+	}
 	if !cfg.Asks() {
 		return s, nil
 	}
-	var err error
-	if s.Asker, err = cfg.Asker(); err != nil {
-		s.Asker = consent.Asker{} // nothing is asked, and guests come in: cfg.Unasked tells the owner
+	if err == nil { // else nothing is asked, and guests come in: cfg.Unasked tells the owner
+		s.Asker = asker
 	}
 	if s.Brand, err = cfg.BrandKey(); err != nil {
 		return s, err

@@ -29,6 +29,8 @@ func (d *daemon) house() control.House {
 		Audit:        d.audit,
 		VerifyLedger: d.verifyLedger,
 		ExportLedger: d.exportLedger,
+		Retention:    d.retention,
+		Retain:       d.retain,
 		Owner:        d.owner(),
 		Withdraw:     d.withdraw,
 		Release: func(context.Context) error {

@@ -69,6 +69,16 @@ func (w *wired) house() House {
 				return w.err
 			},
 		},
+		Retention: func(_ context.Context, _, days int) (Retention, error) {
+			if days > 0 {
+				return retentionDue(), w.err
+			}
+			return retention(), w.err
+		},
+		Retain: func(_ context.Context, who string) (Retained, error) {
+			w.asked = append(w.asked, "retain by "+who)
+			return Retained{Deleted: retention().Deleted}, w.err
+		},
 		Visits:   func(context.Context, int) (List[Visit], error) { return visits(), w.err },
 		Leads:    func(context.Context, int) (List[Lead], error) { return leads(), w.err },
 		Consents: func(context.Context, int) (List[Consent], error) { return consents(), w.err },
@@ -153,6 +163,9 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 		{"visits", func() (any, error) { return c.Visits(ctx, 0) }, visits()},
 		{"leads", func() (any, error) { return c.Leads(ctx, 0) }, leads()},
 		{"consents", func() (any, error) { return c.Consents(ctx, 0) }, consents()},
+		{"retention", func() (any, error) { return c.Retention(ctx, 10, 0) }, retention()},
+		{"what is due", func() (any, error) { return c.Retention(ctx, 10, 30) }, retentionDue()},
+		{"retain", func() (any, error) { return c.Retain(ctx, "lan") }, Retained{retention().Deleted}},
 		{"queue", func() (any, error) { return c.Queue(ctx, 0) }, queue()},
 		{"ledger verify", func() (any, error) { return c.VerifyLedger(ctx) }, Ledger{Holds: true, Entries: 3, Key: "0a1b2c3d4e5f6071"}},
 		{"withdraw", func() (any, error) { return c.Withdraw(ctx, subject, []consent.Purpose{consent.ContactZalo}) },
@@ -172,7 +185,7 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 		t.Errorf("limits: got %v, %d in full, want %v, 2", w.limits, w.full, want)
 	}
 	asked := []string{"admit 02:00:5e:10:00:01 in guest by lan", "revoke 10.20.0.17 in  by lan", "open for 2h0m0s by lan", "open for 0s by lan",
-		"reload by lan:  ", "reload by lan: trust 02:00:5e:··:··:·· in zone guest"}
+		"reload by lan:  ", "reload by lan: trust 02:00:5e:··:··:·· in zone guest", "retain by lan"}
 	if d := cmp.Diff(asked, w.asked); d != "" {
 		t.Errorf("asked by hand (-want +got):\n%s", d)
 	}
@@ -239,6 +252,13 @@ func TestErrorsComeBackInWords(t *testing.T) {
 	_, err = c.Admit(ctx, Order{Who: "lan", Device: strings.Repeat("x", maxWord+1)})
 	fails("a device that is none", err, `the daemon: device "`+strings.Repeat("x", 40)+`": want a short name`)
 	fails("a deed that is none", c.Reload(ctx, "lan", Deed{What: "burnt"}), `the daemon: "burnt" is not done to a configuration`)
+	_, err = c.Retention(ctx, 10, maxDueDays+1)
+	fails("days beyond the bound", err, `the daemon: due "367": want a number of days from 1 to 366`)
+	_, err = c.Retain(ctx, "")
+	fails("nobody asks", err, `the daemon: user "": want a short name`)
+	w.err = hien.ErrClockUnset
+	_, err = c.Retain(ctx, "lan")
+	fails("a clock that is a guess", err, "the daemon: the clock is not set: nothing is deleted by a date that is a guess")
 	w.err = fmt.Errorf("list leads: %w", hien.ErrStorage)
 	_, err = c.Leads(ctx, 0)
 	fails("a closed record", err, "the daemon: list leads: the record cannot be written")

@@ -162,6 +162,19 @@ func longQueue() Queue {
 	return q
 }
 
+func retention() Retention {
+	return Retention{Policy: "vn-2026.1",
+		Terms: []Term{{"visit_months=12", "each visit, since its end"}, {"evidence_months=36", "address, device, browser and number as proof, since the consent ended"}},
+		Deleted: []Deletion{{"2026-11-21", "visits", 1204, "visit_months=12", "vn-2026.1"},
+			{"2026-11-20", "leads", 1, "idle_months=24", "vn-2026.1"}}}
+}
+
+func retentionDue() Retention {
+	r := retention()
+	r.DueWithinDays, r.Due = 30, []Deletion{{"", "leads", 3, "idle_months=24", "vn-2026.1"}}
+	return r
+}
+
 func TestRender(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -192,6 +205,21 @@ func TestRender(t *testing.T) {
 		{"queue-none", func(w io.Writer) error { return WriteQueue(w, Queue{}, now) }},
 		{"queue-long", func(w io.Writer) error { return WriteQueue(w, longQueue(), now) }},
 		{"queue-dropped", func(w io.Writer) error { return WriteQueue(w, Queue{Dropped: 1}, now) }},
+		{"retention", func(w io.Writer) error { return WriteRetention(w, retention()) }},
+		{"retention-none", func(w io.Writer) error {
+			return WriteRetention(w, Retention{Policy: "vn-2026.1", Terms: retention().Terms})
+		}},
+		{"retention-due", func(w io.Writer) error { return WriteRetention(w, retentionDue()) }},
+		{"retention-nothing-due", func(w io.Writer) error {
+			return WriteRetention(w, Retention{Policy: "vn-2026.1", Terms: retention().Terms, DueWithinDays: 30})
+		}},
+		{"retention-doubted", func(w io.Writer) error {
+			r := retention()
+			r.Doubted, r.Believed = "2031-11-22", "2026-11-21"
+			return WriteRetention(w, r)
+		}},
+		{"retained", func(w io.Writer) error { return WriteRetained(w, Retained{retention().Deleted}) }},
+		{"retained-nothing", func(w io.Writer) error { return WriteRetained(w, Retained{}) }},
 		{"withdrawn", func(w io.Writer) error {
 			return WriteWithdrawn(w, Withdrawn{subject, []consent.Purpose{"contact_zalo"}})
 		}},

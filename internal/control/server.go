@@ -33,6 +33,11 @@ type House struct {
 	Audit        func(ctx context.Context, limit int) (List[Deed], error)
 	VerifyLedger func(context.Context) (Ledger, error)
 	ExportLedger func(context.Context, io.Writer) error // as consent.WriteExport
+
+	// Retention says how long things are kept, what was deleted, and with days
+	// what will be within so many. Retain deletes now what is too old.
+	Retention func(ctx context.Context, limit, days int) (Retention, error)
+	Retain    func(ctx context.Context, who string) (Retained, error)
 	Owner
 
 	// Withdraw takes back a subject's purposes; none named means all. It
@@ -123,6 +128,8 @@ func (s *Server) handler() http.Handler {
 	get("/v1/consents", list(s.house.Consents))
 	get("/v1/queue", list(s.house.Queue))
 	get("/v1/audit", list(s.house.Audit))
+	get("/v1/retention", s.retention)
+	post("/v1/retain", s.retain)
 	get("/v1/ledger/verify", func(r *http.Request) (any, error) { return s.house.VerifyLedger(r.Context()) })
 	r.Handle("/v1/ledger/export", http.HandlerFunc(s.export)).Methods(http.MethodGet)
 	post("/v1/withdraw", s.withdraw)

@@ -61,7 +61,14 @@ func (s *Store) optIn(ctx context.Context, t *tx, m member, o hien.OptIn) (erase
 			return false, err
 		}
 	}
+	before, err := t.live(ctx, m.row)
+	if err != nil {
+		return false, err
+	}
 	if err := t.putConsent(ctx, m.row, entry, o); err != nil {
+		return false, err
+	}
+	if err := t.noteEnded(ctx, m.row, append(before, int64(entry.Seq)), o.Consent.At()); err != nil {
 		return false, err
 	}
 	after := o.Consent.Over(m.Consent)
@@ -183,7 +190,8 @@ func (t *tx) narrow(ctx context.Context, m member, after consent.Consent) (bool,
 	}
 	var deeds []string
 	if !after.Allows(consent.VisitFrequency) {
-		deeds = append(deeds, "DELETE FROM marks WHERE person = ?", "DELETE FROM visits WHERE person = ?")
+		deeds = append(deeds, "DELETE FROM marks WHERE person = ?", "DELETE FROM visits WHERE person = ?",
+			"UPDATE people SET last_gone = NULL WHERE person = ? AND last_gone IS NOT NULL")
 	}
 	switch {
 	case !after.AllowsAny():

@@ -109,6 +109,7 @@ func (t *tx) restamp(ctx context.Context, now hien.Moment) error {
 		"UPDATE visits SET start_wall = ? + (start_up - ?), start_in_step = 1 WHERE start_in_step = 0 AND start_boot = ?",
 		"UPDATE audit SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
 		"UPDATE visits SET end_wall = ? + (end_up - ?), end_in_step = 1 WHERE end_in_step = 0 AND end_boot = ?",
+		"UPDATE ended SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
 	} {
 		if _, err := t.exec(ctx, statement, at.wall, at.up, at.boot); err != nil {
 			return err

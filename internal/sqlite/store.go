@@ -36,6 +36,7 @@ type Store struct {
 
 	waiting atomic.Int64           // events in the queue
 	stale   atomic.Bool            // a commit failed, so waiting is to be counted again
+	swept   atomic.Bool            // the sweep under way has deleted something
 	places  atomic.Pointer[places] // of the last batch
 }
 

@@ -21,30 +21,41 @@ func (s *Store) Withdraw(ctx context.Context, who hien.Who, make func(hien.Membe
 		if err != nil {
 			return err
 		}
-		if w.After.Subject() != m.Consent.Subject() || w.Statement.Subject != m.Consent.Subject() {
-			return fmt.Errorf("record withdrawal %s: it is another person's", w.Statement.ID)
-		}
-		if _, err := t.appendEntry(ctx, w.Statement, s.signer); err != nil {
-			return err
-		}
-		for _, a := range w.After.Answers() {
-			if a.Agreed {
-				continue
-			}
-			if _, err := t.exec(ctx, "UPDATE standing SET agreed = 0 WHERE person = ? AND purpose = ? AND agreed = 1",
-				m.row, a.Purpose); err != nil {
-				return err
-			}
-		}
-		if _, err := t.narrow(ctx, m, w.After); err != nil {
-			return err
-		}
-		return s.enqueue(ctx, t, m.row, w.Event)
+		return s.withdraw(ctx, t, m, w)
 	})
 	if err == nil {
 		s.emptyLog(ctx)
 	}
 	return err
+}
+
+func (s *Store) withdraw(ctx context.Context, t *tx, m member, w hien.Withdrawal) error {
+	if w.After.Subject() != m.Consent.Subject() || w.Statement.Subject != m.Consent.Subject() {
+		return fmt.Errorf("record withdrawal %s: it is another person's", w.Statement.ID)
+	}
+	before, err := t.live(ctx, m.row)
+	if err != nil {
+		return err
+	}
+	if _, err := t.appendEntry(ctx, w.Statement, s.signer); err != nil {
+		return err
+	}
+	for _, a := range w.After.Answers() {
+		if a.Agreed {
+			continue
+		}
+		if _, err := t.exec(ctx, "UPDATE standing SET agreed = 0 WHERE person = ? AND purpose = ? AND agreed = 1",
+			m.row, a.Purpose); err != nil {
+			return err
+		}
+	}
+	if _, err := t.narrow(ctx, m, w.After); err != nil {
+		return err
+	}
+	if err := t.noteEnded(ctx, m.row, before, w.Statement.At); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, t, m.row, w.Event)
 }
 
 // memberFor finds a person by receipt or by subject; hien.ErrNoReceipt if
