@@ -348,7 +348,7 @@
 			return o;
 		}
 		render() {
-			return E('div', { 'class': 'cbi-section' }, [ this.title ? E('h3', {}, this.title) : '' ].concat(...this.ids().map(id => [
+			return E('div', { 'class': 'cbi-section' }, [ this.title ? E('h3', {}, this.title) : '', this.description ? E('div', { 'class': 'cbi-section-descr' }, this.description) : '' ].concat(...this.ids().map(id => [
 				this.named && !this.anonymous ? E('h3', {}, id.toUpperCase()) : '',
 				E('div', { 'class': 'cbi-section-node', 'data-section-id': id }, this.options.map(o => o.render(id))) ])));
 		}
@@ -356,12 +356,12 @@
 	}
 
 	class NamedSection extends Section {
-		take(id, type, title) { Object.assign(this, { id, type, title }); }
+		take(id, type, title, description) { Object.assign(this, { id, type, title, description }); }
 		ids() { return uci.get('hien', this.id) ? [ this.id ] : []; }
 	}
 
 	class TypedSection extends Section {
-		take(type, title) { Object.assign(this, { type, title, named: true }); }
+		take(type, title, description) { Object.assign(this, { type, title, description, named: true }); }
 		ids() { return uci.sections('hien', this.type).map(s => s['.name']); }
 	}
 

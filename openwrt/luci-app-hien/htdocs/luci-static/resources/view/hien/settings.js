@@ -70,6 +70,15 @@ function choice(section, known, ...about) {
 	};
 }
 
+/* networks has the fields that follow for each guest network, under its name when there are several. */
+function networks(map, ...about) {
+	const s = map.section(form.TypedSection, 'zone', ...about);
+
+	s.anonymous = uci.sections('hien', 'zone').length == 1;
+
+	return s;
+}
+
 return view.extend({
 	load: () => Promise.all([ uci.load('hien'), calls.check().catch(err => err) ]),
 
@@ -91,22 +100,25 @@ return view.extend({
 
 		field(s, form.Value, 'store_name', _('Name'), _('Stands on the portal.'));
 
-		s = m.section(form.TypedSection, 'zone', _('Guest networks'));
-		s.anonymous = uci.sections('hien', 'zone').length == 1;
+		s = networks(m, _('The page for guests'));
 
 		text(s, 'offer', _('Offer'), _('For everybody who comes in, whether they give something or not: one or two sentences.'));
 		text(s, 'terms', _('Terms of the WiFi'), _('The rules of the house, shown before anybody comes in.'));
+		choice(s, purposes(), 'purpose', _('What is asked'), _('Each is asked for on its own, with a box that is not ticked. None: nothing is asked.'));
+
+		s = networks(m, _('Time and speed'), _('Speeds are in bits per second, such as 512k or 4M. A field that is left empty limits nothing.'));
 
 		field(s, form.Value, 'pass', _('Online for'), _('Then the portal is shown again: 90m, 4h, 1d.'), '4h');
 		field(s, form.Value, 'idle', _('Ends when idle for'), _('A phone that sleeps carries little: give it 15m or more. 0 for never.'), '0');
-		field(s, form.Value, 'volume', _('Volume'), _('What each guest may carry while online, such as 500M or 2G. Empty: no limit.'));
-		field(s, form.Value, 'down', _('Download of each guest'), _('In bits per second, such as 512k or 4M. Empty: no limit; so with the next three.'));
+		field(s, form.Value, 'volume', _('Volume'), _('What each guest may carry while online, such as 500M or 2G.'));
+		field(s, form.Value, 'down', _('Download of each guest'));
 		field(s, form.Value, 'up', _('Upload of each guest'));
 		field(s, form.Value, 'all_down', _('Download of all guests'), _('Leave the shop its share of the line.'));
 		field(s, form.Value, 'all_up', _('Upload of all guests'));
 
-		choice(s, purposes(), 'purpose', _('What is asked'), _('Each is asked for on its own, with a box that is not ticked. None: nothing is asked.'));
-		choice(s, presets(), 'garden_preset', _('Reached without a pass'), _('Lists that come with Hiên.'));
+		s = networks(m, _('Without the portal'));
+
+		choice(s, presets(), 'garden_preset', _('Reached before coming in'), _('Lists that come with Hiên.'));
 		field(s, form.DynamicList, 'garden', _('And these names'), _('Each with all beneath it, such as menu.example.com; addresses and networks too.'));
 		field(s, form.DynamicList, 'trusted', _('Trusted devices'), _('Hardware addresses that are let in without the portal: a till, a printer.'), '02:00:5e:10:00:01');
 		field(s, form.DynamicList, 'blocked', _('Blocked devices'), _('Hardware addresses that are not let in. Phones can change theirs.'));
