@@ -22,8 +22,8 @@ import (
 // system, from /proc; what the kernel spends for packets outside of it is not
 // in it. docs/performance.md holds a run of them.
 
-// benchShop is a shop with a crowd, for a benchmark.
-func benchShop(b *testing.B, guests int, env ...string) (*world.Gateway, []*world.Guest) {
+// benchShop is a shop with a crowd.
+func benchShop(b testing.TB, guests int, env ...string) (*world.Gateway, []*world.Guest) {
 	b.Helper()
 	w, err := world.New(b.Context(), world.Options{GuestPrefix: netip.MustParsePrefix("10.77.0.1/20"), Uncounted: true})
 	if err != nil {
@@ -61,7 +61,7 @@ func cpu(b *testing.B, pid int) time.Duration {
 
 // memory is a process's resident and proportional set size in bytes (proc(5),
 // smaps_rollup).
-func memory(b *testing.B, pid int) (rss, pss float64) {
+func memory(b testing.TB, pid int) (rss, pss float64) {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {

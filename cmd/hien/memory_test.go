@@ -1,9 +1,49 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/hien-wifi/hien/internal/world"
 )
+
+// TestASmallRoutersMemory has 250 guests come within seconds, a fifth of whom
+// give, to a daemon that is started as on a router of 128 MB
+// (start-128-MB.golden in openwrt/openwrttest/testdata). What it logs is read
+// by `make hardware`.
+func TestASmallRoutersMemory(t *testing.T) {
+	const guests, givers = 250, 50
+	const most, mostWhileTheyCome = 24.0, 26.0 // MiB
+	world.Need(t)
+	g, crowd := benchShop(t, guests, "GOMEMLIMIT=20MiB", "GOGC=30")
+	var rss, highest float64
+	measure := func() float64 {
+		rss, _ = memory(t, g.Daemon.PID())
+		highest = max(highest, rss)
+		return rss
+	}
+	for i, guest := range crowd {
+		way := "skip"
+		if i < givers {
+			way = "give"
+		}
+		press, path, err := ready(g, t.Context(), guest, way, fmt.Sprintf("09876%05d", i))
+		if err == nil {
+			_, err = press.Send(t.Context(), path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		measure()
+	}
+	// The program's pages that only their coming has used are let go soon.
+	if !within(20*time.Second, func() bool { return measure() < most }) || highest >= mostWhileTheyCome {
+		t.Errorf("resident: %.1f MiB, at most %.1f; want less than %.0f, and %.0f while guests come", rss, highest, most, mostWhileTheyCome)
+	}
+	t.Logf("resident with %d guests: %.1f MiB, at most %.1f MiB while they came", guests, rss, highest)
+}
 
 func TestARouterWithTooLittleMemoryIsRefused(t *testing.T) {
 	// The first lines of /proc/meminfo.

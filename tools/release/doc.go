@@ -26,6 +26,9 @@ func (j job) doc(ctx context.Context) error {
 			if r.resting, err = resting(ctx, path); err != nil {
 				return err
 			}
+			if r.crowd, err = j.crowded(ctx, path); err != nil {
+				return err
+			}
 		}
 		rows = append(rows, r)
 	}
@@ -46,23 +49,30 @@ func (j job) doc(ctx context.Context) error {
 type row struct {
 	machine
 	weight
-	resting int64 // 0 where it cannot be measured
+	resting int64 // this and the next are 0 where they cannot be measured
+	crowd
 }
 
 func table(rows []row) string {
 	var b strings.Builder
-	b.WriteString("| program | for | SQLite | size | download | flash | mapped | resident, nobody there |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| program | for | SQLite | size | download | flash | mapped | resident, nobody there | with 250 guests |\n|---|---|---|---|---|---|---|---|---|\n")
+	mega := func(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
+	mebi := func(n int64) string {
+		if n == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
 	for _, r := range rows {
-		sqlite, memory := "C", "–"
+		sqlite, guests := "C", mebi(r.crowd.after)
 		if r.translated() {
 			sqlite = "Go"
 		}
-		if r.resting > 0 {
-			memory = fmt.Sprintf("%.1f MiB", float64(r.resting)/(1<<20))
+		if r.crowd.most > 0 {
+			guests += ", at most " + mebi(r.crowd.most)
 		}
-		mega := func(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.name, r.routers, sqlite,
-			mega(r.program), mega(r.download), mega(r.flash), mega(r.loaded), memory)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.name, r.routers, sqlite,
+			mega(r.program), mega(r.download), mega(r.flash), mega(r.loaded), mebi(r.resting), guests)
 	}
 	return b.String()
 }

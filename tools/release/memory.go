@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +44,31 @@ func resting(ctx context.Context, program string) (int64, error) {
 		return 0, fmt.Errorf("measure the memory of %s: %w", filepath.Base(program), err)
 	}
 	return strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+}
+
+// A crowd is how much memory the program has resident in bytes, on a router of
+// 128 MB, with 250 guests in the shop: afterwards, and at most while they came.
+type crowd struct{ after, most int64 }
+
+var crowdSaid = regexp.MustCompile(`resident with 250 guests: ([0-9.]+) MiB, at most ([0-9.]+) MiB while they came`)
+
+// crowded has the tests of cmd/hien play that, and reads what they say.
+func (j job) crowded(ctx context.Context, program string) (c crowd, err error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-tags", j.tags, "-run", "^TestASmallRoutersMemory$", "-v", "./cmd/hien")
+	cmd.Dir, cmd.Env = j.root, append(os.Environ(), "HIEN_PROGRAM="+program)
+	out, err := cmd.CombinedOutput()
+	said := crowdSaid.FindSubmatch(out)
+	if err != nil || said == nil {
+		return c, fmt.Errorf("measure the memory of %s with guests: %w\n%s", filepath.Base(program), cmp.Or(err, errors.New("the test says nothing of it")), out)
+	}
+	for i, to := range []*int64{&c.after, &c.most} {
+		mib, err := strconv.ParseFloat(string(said[i+1]), 64)
+		if err != nil {
+			return c, err
+		}
+		*to = int64(mib * (1 << 20))
+	}
+	return c, nil
 }
 
 // rest is resting's other half, inside of the namespaces. It prints bytes.
