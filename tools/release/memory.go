@@ -93,9 +93,9 @@ func rest(ctx context.Context, program string) error {
 	if err != nil {
 		return err
 	}
-	// glibc's malloc is made as frugal as musl's.
+	// As the service is started on a router of 128 MB.
 	cmd := exec.CommandContext(ctx, program, "run", "--config", config)
-	cmd.Env = append(os.Environ(), "MALLOC_ARENA_MAX=1")
+	cmd.Env = append(os.Environ(), "MALLOC_ARENA_MAX=1", "GOMEMLIMIT=20MiB", "GOGC=30")
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return err
