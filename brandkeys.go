@@ -101,3 +101,32 @@ func (b BrandKeys) Reveal() string {
 
 func (BrandKeys) String() string             { return "[brand keys]" }
 func (BrandKeys) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[brand keys]") }
+
+// Earlier are the versions of the brand keys that still stand behind the
+// current one.
+func (g *Gateway) Earlier() (versions []int) {
+	for _, k := range g.settings.Load().Earlier {
+		versions = append(versions, k.version)
+	}
+	return versions
+}
+
+// earlier is how a person may be known by the keys behind the current one.
+func (s *Settings) earlier(p Phone) (keys []LeadKey) {
+	for _, k := range s.Earlier {
+		keys = append(keys, k.LeadKey(p))
+	}
+	return keys
+}
+
+// stillTold is the lead key that a person had before, for as long as the brand
+// key that made it stands in the file: so long both go upstream. A withdrawal
+// goes there under both whenever there were two.
+func (s *Settings) stillTold(m Member) LeadKey {
+	for _, k := range s.Earlier {
+		if strings.HasPrefix(string(m.Previous), fmt.Sprintf("k%d:", k.version)) {
+			return m.Previous
+		}
+	}
+	return ""
+}

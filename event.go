@@ -17,6 +17,7 @@ const (
 	ConsentChanged EventKind = "consent"    // a person answered the question
 	StoreVisited   EventKind = "visit"      // a stay has ended
 	Withdrawn      EventKind = "withdrawal" // a person took purposes back
+	Renamed        EventKind = "rename"     // a person has another lead key than before
 )
 
 // An Event is what goes upstream. NewEvent, NewWithdrawal and, for the record
@@ -37,6 +38,7 @@ type Event struct {
 type Facts struct {
 	Store     string            `json:"store"`
 	Zone      string            `json:"zone,omitempty"`
+	Previous  LeadKey           `json:"previous,omitempty"`   // by which the person was known upstream before
 	Sealed    SealedPhone       `json:"sealed,omitempty"`     // LeadGiven, where the purpose reaches the person
 	SealedFor consent.ID        `json:"sealed_for,omitempty"` // the consent to which the sealed number is bound
 	Visit     *VisitFacts       `json:"visit,omitempty"`      // StoreVisited
@@ -62,6 +64,8 @@ func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey
 		return Event{}, fmt.Errorf("event %s: %s does not reach the person and carries no number", kind, p)
 	case user == "":
 		return Event{}, fmt.Errorf("event %s: no lead key", kind)
+	case kind == Renamed && (f.Previous == "" || f.Previous == user):
+		return Event{}, fmt.Errorf("event %s: no lead key before", kind)
 	}
 	return Event{id: consent.NewID(), kind: kind, purpose: p, user: user, at: at, facts: f, consent: c}, nil
 }

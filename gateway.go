@@ -61,6 +61,7 @@ type Settings struct {
 	Asker     consent.Asker   // one that is not ready asks nothing (R-CON-4)
 	Retention *consent.Policy // how long things are kept; nil: nothing is deleted for its age
 	Brand     BrandKey        // none: no number is asked
+	Earlier   []BrandKey      // by which people may still be known
 	Seal      SealKey         // none: no purpose that reaches the person
 	Sender    Sender          // nil: no code is sent
 

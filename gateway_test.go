@@ -618,11 +618,11 @@ type brokenRecord struct {
 	err error
 }
 
-func (b *brokenRecord) OptIn(ctx context.Context, key hien.LeadKey, f func(hien.Member) (hien.OptIn, error)) error {
+func (b *brokenRecord) OptIn(ctx context.Context, key hien.LeadKey, f func(hien.Member) (hien.OptIn, error), before ...hien.LeadKey) error {
 	if b.err != nil {
 		return b.err
 	}
-	return b.Record.OptIn(ctx, key, f)
+	return b.Record.OptIn(ctx, key, f, before...)
 }
 
 func TestWithoutARecordNothingIsAskedAndTheDoorOpens(t *testing.T) {

@@ -259,19 +259,20 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 	if err != nil {
 		return ErrNoForm
 	}
-	key := g.settings.Load().Brand.LeadKey(phone)
+	s := g.settings.Load()
+	key, before := s.Brand.LeadKey(phone), s.earlier(phone)
 	if form.Challenge.By == ProofStaff {
-		key, phone = g.settings.Load().Brand.presenceKey(form.Consent), Phone{}
+		key, before, phone = s.Brand.presenceKey(form.Consent), nil, Phone{}
 	} else {
 		g.outgoing.cameBack(form.Consent)
 	}
 	receipt := form.Receipt
 	err = g.parts.Record.OptIn(ctx, key, func(m Member) (OptIn, error) {
-		if g.settings.Load().OneTime && answersAsBefore(form, m.Consent) {
+		if g.settings.Load().OneTime && !m.Renamed && answersAsBefore(form, m.Consent) {
 			return OptIn{}, ErrUnchanged
 		}
 		return g.optIn(d, form, phone, key, m, now)
-	})
+	}, before...)
 	if errors.Is(err, ErrUnchanged) {
 		receipt, err = "", nil // the one from the first time holds
 	}
@@ -376,7 +377,14 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		o.Mark = g.parts.Router.MemberMark(d.Guest.MAC)
 		o.Visit = &Visit{ID: f.Consent, Subject: given.Subject(), Zone: d.Guest.Zone, Start: now, Number: m.Visits + 1}
 	}
-	facts := Facts{Store: s.StoreID, Zone: d.Guest.Zone}
+	facts := Facts{Store: s.StoreID, Zone: d.Guest.Zone, Previous: s.stillTold(m)}
+	if facts.Previous != "" {
+		renamed, err := NewEvent(standing, f.Agreed[0], Renamed, key, now, facts)
+		if err != nil {
+			return OptIn{}, err
+		}
+		o.Events = append(o.Events, renamed)
+	}
 	told, err := NewEvent(standing, f.Agreed[0], ConsentChanged, key, now, facts)
 	if err != nil {
 		return OptIn{}, err

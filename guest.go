@@ -206,6 +206,8 @@ type Mark string
 type Member struct {
 	Consent   consent.Consent // as it stands now; its Subject names the person
 	Key       LeadKey
+	Previous  LeadKey     // by which the person was known under an earlier brand key; may be empty
+	Renamed   bool        // it has Key from now on only
 	Sealed    SealedPhone // empty unless a purpose must reach the person
 	Visits    int         // in the record, the open one included
 	LastVisit Moment      // start of the latest visit; the zero Moment if there is none

@@ -22,8 +22,9 @@ type Record interface {
 	// records what make answers. make runs inside the transaction; its Member
 	// is the person as known so far (zero answers for a new one, but a
 	// Subject always). A second OptIn with the same consent id records
-	// nothing and returns nil.
-	OptIn(ctx context.Context, key LeadKey, make func(Member) (OptIn, error)) error
+	// nothing and returns nil. Who has none of that name may have one of
+	// those before, of the brand's earlier keys: then it has key from here on.
+	OptIn(ctx context.Context, key LeadKey, make func(Member) (OptIn, error), before ...LeadKey) error
 
 	// Member finds the person behind a member mark; the zero Member if there
 	// is none.

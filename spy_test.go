@@ -25,7 +25,7 @@ func (s *spy) called(what string) {
 	s.calls = append(s.calls, what)
 }
 
-func (s *spy) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Member) (hien.OptIn, error)) error {
+func (s *spy) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Member) (hien.OptIn, error), before ...hien.LeadKey) error {
 	s.called("OptIn")
 	if s.fail != nil {
 		return s.fail
@@ -36,7 +36,7 @@ func (s *spy) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Member
 		defer s.mu.Unlock()
 		s.optIns, s.keys = append(s.optIns, o), append(s.keys, key)
 		return o, err
-	})
+	}, before...)
 }
 
 func (s *spy) Member(ctx context.Context, mark hien.Mark) (hien.Member, error) {

@@ -182,7 +182,7 @@ func (g *Gateway) visited(m Member, v Visit, since time.Duration) (Event, error)
 		f.Stayed = v.End.Up - v.Start.Up
 	}
 	return NewEvent(m.Consent, consent.VisitFrequency, StoreVisited, m.Key, v.End,
-		Facts{Store: g.settings.Load().StoreID, Zone: v.Zone, Visit: &f})
+		Facts{Store: g.settings.Load().StoreID, Zone: v.Zone, Visit: &f, Previous: g.settings.Load().stillTold(m)})
 }
 
 // tidy drops from the livebook the stays that were dealt with, and the guest

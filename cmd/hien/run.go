@@ -247,9 +247,11 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	if err == nil { // else nothing is asked, and guests come in: cfg.Unasked tells the owner
 		s.Asker = asker
 	}
-	if s.Brand, err = cfg.BrandKey(); err != nil {
+	brand, err := cfg.BrandKeys()
+	if err != nil {
 		return s, err
 	}
+	s.Brand, s.Earlier = brand.Current(), brand.Previous()
 	s.StaffCode, s.CodesPerDay, s.ForeignNumbers = cfg.StaffCode(), cfg.CodesPerDay, cfg.ForeignNumbers
 	codes := cfg.Codes()
 	if len(codes) == 0 {

@@ -133,7 +133,7 @@ func TestSetupAndUndo(t *testing.T) {
 	if err != nil || !cfg.Asks() {
 		t.Fatalf("the configuration: %v", err)
 	}
-	if _, err := cfg.BrandKey(); err != nil {
+	if _, err := cfg.BrandKeys(); err != nil {
 		t.Errorf("a number is asked, and %v", err)
 	}
 	if status, out, _ := b.hien("", "--yes"); status != 0 || !strings.Contains(out, "Everything is so already.") {

@@ -106,6 +106,7 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 	s.Record, counts = d.recordStatus(ctx)
 	if s.Record.State != control.RecordClosed {
 		s.Couriers = d.courierStatus(counts.Waiting, counts.Parked)
+		s.OldKeys = d.oldKeys(ctx)
 	}
 	if c := d.carrier(); c != nil {
 		for i := range s.Couriers {
@@ -142,6 +143,23 @@ func (d *daemon) recordStatus(ctx context.Context) (control.Record, sqlite.Count
 		return control.Record{State: control.RecordUnreadable, Detail: err.Error()}, counts
 	}
 	return control.Record{State: control.RecordOpen, Journal: journal}, counts
+}
+
+// oldKeys are the brand keys behind the current one, and who is known by them.
+func (d *daemon) oldKeys(ctx context.Context) (old []control.OldKey) {
+	earlier := d.gateway.Earlier()
+	if len(earlier) == 0 {
+		return nil
+	}
+	people, err := d.record.KeyVersions(ctx)
+	if err != nil {
+		return nil // the record's state says so
+	}
+	for _, version := range earlier {
+		key := fmt.Sprintf("k%d", version)
+		old = append(old, control.OldKey{Key: key, People: people[key]})
+	}
+	return old
 }
 
 // resident is the daemon's resident memory in bytes, as the kernel counts it

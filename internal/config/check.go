@@ -35,8 +35,11 @@ func (c *Config) Check() (warnings []string, err error) {
 	fail(c.where("main", "run_dir"), notDir(c.RunDir))
 	if c.Asks() {
 		at := c.where("main", "brand_key_file")
-		_, err := c.BrandKey()
+		keys, err := c.BrandKeys()
 		fail(at, err)
+		if before := keys.Previous(); len(before) > 0 {
+			warn(at, "in %s brand key k%d still stands behind k%d: people who come back are found by either, and both of their lead keys go to the sink; `hien status` says when nobody is known by the old one alone, and its line can go", c.BrandKeyFile, before[0].Version(), keys.Current().Version())
+		}
 		if mode, open := openToOthers(c.BrandKeyFile); open {
 			warn(at, "others may read %s (mode %04o): run `chmod 600 %s`", c.BrandKeyFile, mode, c.BrandKeyFile)
 		}
@@ -145,20 +148,20 @@ func openToOthers(name string) (fs.FileMode, bool) {
 	return mode, mode&0o077 != 0
 }
 
-// BrandKey reads the brand key from its file.
-func (c *Config) BrandKey() (hien.BrandKey, error) {
+// BrandKeys reads the brand's keys from their file.
+func (c *Config) BrandKeys() (hien.BrandKeys, error) {
 	text, err := readSmall(c.BrandKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return hien.BrandKey{}, fmt.Errorf("there is no brand key at %s, and a number is asked: run `hien keygen`, or copy the brand's key there", c.BrandKeyFile)
+		return hien.BrandKeys{}, fmt.Errorf("there is no brand key at %s, and a number is asked: run `hien keygen`, or copy the brand's key there", c.BrandKeyFile)
 	}
 	if err != nil {
-		return hien.BrandKey{}, fmt.Errorf("read brand key: %w", err)
+		return hien.BrandKeys{}, fmt.Errorf("read brand key: %w", err)
 	}
-	key, err := hien.ParseBrandKey(string(text))
+	keys, err := hien.ParseBrandKeys(string(text))
 	if err != nil {
-		return hien.BrandKey{}, fmt.Errorf("brand key %s: %w", c.BrandKeyFile, err)
+		return hien.BrandKeys{}, fmt.Errorf("brand key %s: %w", c.BrandKeyFile, err)
 	}
-	return key, nil
+	return keys, nil
 }
 
 // CAs reads the certificates against which the sink is checked; nil, for the

@@ -79,6 +79,10 @@ func TestCheck(t *testing.T) {
 		{"no brand key",
 			func(dir string, _ *string) { os.Remove(dir + "/brand.key") }, []string{trial},
 			[]string{"DIR/hien:9: there is no brand key at DIR/brand.key, and a number is asked: run `hien keygen`, or copy the brand's key there"}},
+		{"an old brand key behind the current one",
+			func(dir string, _ *string) {
+				os.WriteFile(dir+"/brand.key", []byte("k2:"+strings.Repeat("02", 32)+"\nk1:"+strings.Repeat("01", 32)+"\n"), 0o600)
+			}, []string{"DIR/hien:9: in DIR/brand.key brand key k1 still stands behind k2: people who come back are found by either, and both of their lead keys go to the sink; `hien status` says when nobody is known by the old one alone, and its line can go", trial}, nil},
 		{"no brand key, and no number is asked",
 			func(dir string, text *string) {
 				os.Remove(dir + "/brand.key")

@@ -50,7 +50,7 @@ func hienKind() kind[Config] {
 			manual: "The directory of the livebook and the control socket. On tmpfs; it may be lost in a power cut.",
 			set:    func(c *Config, v string) bool { return setRunDir(&c.RunDir, v) }},
 		{name: "brand_key_file", unset: "/etc/hien/brand.key", allowed: pathAllowed,
-			manual: "The file of the brand key, as `hien keygen` makes it, mode 0600. The brand's shops share one. It is needed as soon as a number is asked: that is, with a sender, in a zone with a purpose.",
+			manual: "The file of the brand key, as `hien keygen` makes it, mode 0600. The brand's shops share one. Behind the current key, each in a line of its own, may stand those that it has replaced: people who come back are found by either (docs/keys.md). It is needed as soon as a number is asked: that is, with a sender, in a zone with a purpose.",
 			set:    func(c *Config, v string) bool { return setPath(&c.BrandKeyFile, v) }},
 		{name: "seal_key", secret: true, allowed: "hien-seal-1: and 43 characters, as `hien keygen` prints it",
 			manual: "The brand's public key (HPKE, X25519), under which numbers are sealed; the router cannot open them. It is needed by every purpose that must reach the person: `contact_zalo`, `contact_sms`, `ads_audience` and `share_partner:<id>`.",

@@ -39,6 +39,13 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 		}
 	}
 	part("record", s.Record.State, s.Record.Journal)
+	for _, k := range s.OldKeys {
+		known := count(k.People, "person is known by it alone", "people are known by it alone")
+		if k.People == 0 {
+			known = "nobody is known by it alone: its line can be taken out of the file"
+		}
+		part("brand key", k.Key+" still stands behind the current one", known)
+	}
 	repairs := count(s.Firewall.Repairs, "repair", "repairs")
 	if !s.Firewall.LastRepair.IsZero() {
 		repairs += ", the last at " + when(s.Firewall.LastRepair, now)

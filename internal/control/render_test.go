@@ -81,6 +81,7 @@ func known() Status {
 	s.Internet = Internet{State: InternetDown, Waiting: 2}
 	s.OpenUntil = now.Add(80 * time.Minute)
 	s.Zones[0].Trusted, s.Zones[0].Blocked = 1, 3
+	s.OldKeys = []OldKey{{Key: "k2", People: 40}, {Key: "k1"}}
 	return s
 }
 

@@ -27,11 +27,18 @@ type Status struct {
 	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
 	Clock     Clock     `json:"clock"`
 	Internet  Internet  `json:"internet"`
+	OldKeys   []OldKey  `json:"old_keys,omitempty"`  // brand keys that still stand behind the current one
 	SafeMode  string    `json:"safe_mode,omitempty"` // since when the daemon has been in safe mode, in words; absent when it is not
 	OpenUntil time.Time `json:"open_until,omitzero"` // the owner lets everybody in until then; absent when not
 	Summary   string    `json:"summary"`             // all of this in one sentence: that all is well, or the most urgent trouble
 	Todo      []string  `json:"todo,omitempty"`      // what the owner should do about it, then the other troubles; the most urgent first
 	Memory    int64     `json:"memory,omitempty"`    // bytes resident; 0 when not known
+}
+
+// OldKey is a brand key that stands behind the current one.
+type OldKey struct {
+	Key    string `json:"key"`    // "k1"
+	People int    `json:"people"` // who are known by it alone
 }
 
 // The states of a zone.

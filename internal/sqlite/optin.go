@@ -14,10 +14,10 @@ import (
 // OptIn records what a person agreed to, with everything that follows from
 // it, in one transaction. make must not call the store: it runs inside. Its
 // error is returned as it is, and nothing is recorded.
-func (s *Store) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Member) (hien.OptIn, error)) error {
+func (s *Store) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Member) (hien.OptIn, error), earlier ...hien.LeadKey) error {
 	erased := false
 	err := s.write(ctx, "record consent", func(t *tx) error {
-		before, err := t.memberByKey(ctx, key)
+		before, err := t.memberByKey(ctx, key, earlier...)
 		if err != nil {
 			return err
 		}
@@ -139,10 +139,11 @@ func (t *tx) putConsent(ctx context.Context, row person, entry consent.Entry, o 
 	return nil
 }
 
-// putLead begins the lead, or renews its number. A number sealed before stays
+// putLead begins the lead, or renews its name and number. A number sealed before stays
 // when none is given now.
 func (t *tx) putLead(ctx context.Context, m member, entry consent.Entry, sealed hien.SealedPhone) error {
-	if _, err := t.exec(ctx, "UPDATE people SET lead_key = ? WHERE person = ? AND lead_key IS NULL", m.Key, m.row); err != nil {
+	if _, err := t.exec(ctx, "UPDATE people SET lead_key = ?1, previous_key = nullif(?2, '') WHERE person = ?3 AND lead_key IS NOT ?1",
+		m.Key, m.Previous, m.row); err != nil {
 		return err
 	}
 	if sealed == "" {
@@ -198,7 +199,7 @@ func (t *tx) narrow(ctx context.Context, m member, after consent.Consent) (bool,
 		if err := t.forgetEvents(ctx, "person = ? AND kind <> 'withdrawal'", m.row); err != nil {
 			return false, err
 		}
-		deeds = append(deeds, "UPDATE people SET lead_key = NULL, sealed = NULL, sealed_for = NULL WHERE person = ?")
+		deeds = append(deeds, "UPDATE people SET lead_key = NULL, previous_key = NULL, sealed = NULL, sealed_for = NULL WHERE person = ?")
 	case !after.Reaches():
 		deeds = append(deeds, "UPDATE people SET sealed = NULL, sealed_for = NULL WHERE person = ? AND sealed IS NOT NULL")
 	}

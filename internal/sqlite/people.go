@@ -58,14 +58,23 @@ func (r reader) memberByMark(ctx context.Context, mark hien.Mark) (member, error
 	return r.member(ctx, row)
 }
 
-// memberByKey names a new person when nobody has the lead key; row is 0 then.
-func (r reader) memberByKey(ctx context.Context, key hien.LeadKey) (member, error) {
-	row, err := r.person(ctx, "SELECT person FROM people WHERE lead_key = ?", key)
-	if err != nil {
-		return member{}, err
-	}
-	if row != 0 {
-		return r.member(ctx, row)
+// memberByKey names a new person when nobody has the lead key, nor one of the
+// earlier ones; row is 0 then. Whoever has an earlier one is to have this key,
+// with that one as Previous.
+func (r reader) memberByKey(ctx context.Context, key hien.LeadKey, earlier ...hien.LeadKey) (member, error) {
+	for _, k := range append([]hien.LeadKey{key}, earlier...) {
+		row, err := r.person(ctx, "SELECT person FROM people WHERE lead_key = ?", k)
+		if err != nil {
+			return member{}, err
+		}
+		if row == 0 {
+			continue
+		}
+		m, err := r.member(ctx, row)
+		if k != key {
+			m.Key, m.Previous, m.Renamed = key, k, true
+		}
+		return m, err
 	}
 	unanswered := consent.FromRecord("", consent.NewID(), consent.Hash{}, "", hien.Moment{}, nil)
 	return member{Member: hien.Member{Consent: unanswered, Key: key}}, nil
@@ -88,8 +97,8 @@ func (r reader) member(ctx context.Context, row person) (member, error) {
 	if m.Consent, err = r.standing(ctx, row); err != nil {
 		return member{}, err
 	}
-	if err := r.QueryRowContext(ctx, "SELECT coalesce(lead_key, ''), coalesce(sealed, '') FROM people WHERE person = ?", row).
-		Scan(&m.Key, &m.Sealed); err != nil {
+	if err := r.QueryRowContext(ctx, "SELECT coalesce(lead_key, ''), coalesce(previous_key, ''), coalesce(sealed, '') FROM people WHERE person = ?", row).
+		Scan(&m.Key, &m.Previous, &m.Sealed); err != nil {
 		return member{}, err
 	}
 	var start stamp

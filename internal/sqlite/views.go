@@ -220,6 +220,21 @@ func (s *Store) Counts(ctx context.Context) (Counts, error) {
 	return c, fault(s.path, "count", err)
 }
 
+// KeyVersions counts the leads by the brand key that named them: "k1".
+func (s *Store) KeyVersions(ctx context.Context) (map[string]int, error) {
+	count := make(map[string]int)
+	_, err := view(ctx, s, "count lead keys", `SELECT substr(lead_key, 1, instr(lead_key, ':') - 1) AS version, count(*)
+		FROM people WHERE lead_key IS NOT NULL GROUP BY version LIMIT ?`, 100, // a key for each year of a century
+		func(rows *sql.Rows) (struct{}, error) {
+			var version string
+			var n int
+			err := rows.Scan(&version, &n)
+			count[version] = n
+			return struct{}{}, err
+		})
+	return count, err
+}
+
 // Journal is how the file is written: "wal" or "truncate".
 func (s *Store) Journal(ctx context.Context) (mode string, err error) {
 	err = s.db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode)

@@ -122,7 +122,7 @@ func (a answer) refusals(batch []parcel) (refused map[consent.ID]string, all boo
 func namedID(text string) consent.ID {
 	_, rest, _ := strings.Cut(text, "Message ID: ")
 	id, _, _ := strings.Cut(rest, ":")
-	return consent.ID(strings.TrimSpace(id))
+	return consent.ID(strings.TrimSuffix(strings.TrimSpace(id), secondCall))
 }
 
 // clean makes one short line of what a receiver said: without the key in any

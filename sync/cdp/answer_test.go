@@ -113,6 +113,7 @@ func TestABodyOfA200MayRefuse(t *testing.T) {
 		{"Segment's", `{"success":true}`, nil, false},
 		{"ok with what looks like errors", `{"ok":true,"errors":["Message ID: ` + id(0) + `: bad"]}`, nil, false},
 		{"one named", `{"ok":false,"errors":["Message ID: ` + id(1) + `: bad"],"receivedEvents":3,"okEvents":2}`, []int{1}, false},
+		{"the second call of one", `{"ok":false,"errors":["Message ID: ` + id(1) + `.2: bad"]}`, []int{1}, false},
 		{"two named, one twice", `{"ok":false,"errors":["Message ID: ` + id(0) + `: a","Message ID: ` + id(2) + `: b: c","Message ID: ` + id(0) + `: d"]}`, []int{0, 2}, false},
 		{"none named", `{"ok":false,"error":"trouble"}`, nil, true},
 		{"one that was not sent", `{"ok":false,"errors":["Message ID: 0123: bad"]}`, nil, true},

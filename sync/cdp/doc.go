@@ -1,6 +1,6 @@
 // Package cdp speaks the dialect that Segment, RudderStack, Jitsu and Hiên's
-// own hub understand: POST {base}/v1/batch with a list of identify and track
-// calls in JSON.
+// own hub understand: POST {base}/v1/batch with a list of identify, track and
+// alias calls in JSON.
 //
 // The rules that it keeps, and why:
 //
@@ -29,6 +29,11 @@
 //  10. One Send is at most one request. What does not fit into it, and what is
 //     to be sent again, is asked of the queue anew, which knows what was
 //     withdrawn meanwhile.
+//  11. Who came back under another brand key is told of by an alias, which few
+//     platforms act on (Segment's Unify does not; RudderStack hands it to some
+//     destinations and writes it to the warehouse), and by previous_user_id in
+//     every call, by which any can be joined. A withdrawal is therefore told
+//     of both names, in two calls.
 //
 // The sources are the code of rudder-server's gateway and of Jitsu's ingest,
 // and Segment's documentation of its HTTP API.

@@ -33,8 +33,9 @@ type batch struct {
 // person who agreed, and such a person has a userId.
 type call struct {
 	Type       string         `json:"type"`
-	MessageID  consent.ID     `json:"messageId"`
+	MessageID  string         `json:"messageId"`
 	UserID     hien.LeadKey   `json:"userId"`
+	PreviousID hien.LeadKey   `json:"previousId,omitempty"` // of an alias
 	Event      string         `json:"event,omitempty"`
 	Properties map[string]any `json:"properties,omitempty"` // of a track
 	Traits     map[string]any `json:"traits,omitempty"`     // of an identify
@@ -79,11 +80,16 @@ func encodeBatch(writeKey string, calls []json.RawMessage, now hien.Moment) ([]b
 	return text, nil
 }
 
-func encodeEvent(e hien.Event, now hien.Moment) (json.RawMessage, error) {
+// secondCall ends the messageId of an event's second call. Ids are hex digits.
+const secondCall = ".2"
+
+// encodeEvent writes an event as one call; as two a withdrawal of somebody who
+// is known by two lead keys, as few platforms take them for one person.
+func encodeEvent(e hien.Event, now hien.Moment) ([]json.RawMessage, error) {
 	if !e.Allowed() {
 		return nil, fmt.Errorf("encode event %s: its consent does not allow %s", e.ID(), e.Purpose())
 	}
-	c := call{Type: "track", MessageID: e.ID(), UserID: e.User(), Context: contextOf(e.Consent())}
+	c := call{Type: "track", MessageID: string(e.ID()), UserID: e.User(), Context: contextOf(e.Consent())}
 	f := e.Facts()
 	told := map[string]any{"store_id": f.Store}
 	if f.Zone != "" {
@@ -92,7 +98,12 @@ func encodeEvent(e hien.Event, now hien.Moment) (json.RawMessage, error) {
 	if e.Purpose() != "" {
 		told["purpose"] = e.Purpose()
 	}
+	if f.Previous != "" {
+		told["previous_user_id"] = f.Previous
+	}
 	switch e.Kind() {
+	case hien.Renamed:
+		c.Type, c.PreviousID = "alias", f.Previous
 	case hien.LeadGiven:
 		c.Type, c.Traits = "identify", told
 		if f.Sealed != "" {
@@ -110,11 +121,20 @@ func encodeEvent(e hien.Event, now hien.Moment) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode event %s: unknown kind %q", e.ID(), e.Kind())
 	}
 	c.Original, c.Timestamp, c.SentAt = stamps(e.At(), now)
-	text, err := json.Marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("encode event %s: %w", e.ID(), err)
+	calls := []call{c}
+	if e.Kind() == hien.Withdrawn && f.Previous != "" {
+		c.UserID, c.MessageID = f.Previous, c.MessageID+secondCall
+		calls = append(calls, c)
 	}
-	return text, nil
+	var texts []json.RawMessage
+	for _, c := range calls {
+		text, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("encode event %s: %w", e.ID(), err)
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
 }
 
 // tellVisit tells of a visit in whole minutes and days, which is as much as a

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 const (
 	key    = "write-key-of-the-test"
 	person = hien.LeadKey("k1:1111111111111111111111111111111111111111111111111111111111111111")
+	former = hien.LeadKey("k0:0000000000000000000000000000000000000000000000000000000000000000")
 	sealed = hien.SealedPhone("s1:sealed-number-that-only-the-brand-can-open")
 	bootA  = "aaaaaaaa-0000-4000-8000-000000000001"
 	bootB  = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -104,6 +105,9 @@ func TestHowEventsAreWritten(t *testing.T) {
 		{"clock-never-set-in-an-earlier-boot", at(bootB, wall, time.Hour, true), []hien.Event{event(t, 13, hien.ConsentChanged, consent.VisitFrequency, guessed, zone, given(t, consent.VisitFrequency))}},
 		{"clock-never-set-in-either-boot", at(bootB, guess.Add(-time.Minute), time.Hour, false), []hien.Event{event(t, 14, hien.ConsentChanged, consent.VisitFrequency, guessed, zone, given(t, consent.VisitFrequency))}},
 		{"clock-lost-since", at(bootB, guess, time.Minute, false), []hien.Event{event(t, 15, hien.ConsentChanged, consent.VisitFrequency, happened, zone, given(t, consent.VisitFrequency))}},
+		{"renamed", sending, []hien.Event{event(t, 19, hien.Renamed, consent.ContactZalo, happened, hien.Facts{Zone: "guest", Previous: former}, given(t, consent.ContactZalo))}},
+		{"renamed-visit", sending, []hien.Event{event(t, 20, hien.StoreVisited, consent.VisitFrequency, happened, hien.Facts{Zone: "guest", Previous: former, Visit: &hien.VisitFacts{Number: 4}}, given(t, consent.VisitFrequency))}},
+		{"renamed-withdrawal", sending, []hien.Event{event(t, 21, hien.Withdrawn, "", happened, hien.Facts{Previous: former, Withdrawn: all}, given(t, all...).Without())}},
 		{"several", sending, []hien.Event{
 			event(t, 16, hien.Withdrawn, "", happened, hien.Facts{Withdrawn: all}, given(t, all...).Without()),
 			event(t, 17, hien.LeadGiven, consent.ContactZalo, happened, lead, given(t, consent.ContactZalo)),
@@ -152,10 +156,15 @@ func holdsTheRules(t *testing.T, text []byte) {
 		t.Errorf("writeKey %q", b.WriteKey)
 	}
 	for _, call := range b.Batch {
-		if call["userId"] != string(person) || call["anonymousId"] != nil {
+		id, second := strings.CutSuffix(call["messageId"].(string), ".2")
+		user := person
+		if second { // a withdrawal under the key of before
+			user = former
+		}
+		if call["userId"] != string(user) || call["anonymousId"] != nil {
 			t.Errorf("userId %v, anonymousId %v", call["userId"], call["anonymousId"])
 		}
-		if id, _ := call["messageId"].(string); len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+		if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
 			t.Errorf("messageId %v", call["messageId"])
 		}
 		c := call["context"].(map[string]any)

@@ -9,13 +9,13 @@ import (
 // Encode writes events as one batch, as it is sent at now. An event that its
 // consent does not allow is an error.
 func Encode(writeKey string, events []hien.Event, now hien.Moment) ([]byte, error) {
-	calls := make([]json.RawMessage, len(events))
-	for i, e := range events {
-		text, err := encodeEvent(e, now)
+	var calls []json.RawMessage
+	for _, e := range events {
+		more, err := encodeEvent(e, now)
 		if err != nil {
 			return nil, err
 		}
-		calls[i] = text
+		calls = append(calls, more...)
 	}
 	return encodeBatch(writeKey, calls, now)
 }

@@ -131,10 +131,10 @@ func (s *Sink) Confirms() bool {
 	return !strings.HasSuffix("."+s.host, ".segment.io") && !strings.HasSuffix("."+s.host, ".segmentapis.com")
 }
 
-// A parcel is an event as it is sent.
+// A parcel is an event as it is sent: one call, or two.
 type parcel struct {
-	id   consent.ID
-	text json.RawMessage
+	id    consent.ID
+	calls []json.RawMessage
 }
 
 // Send makes at most one request, with the first events that fit into one
@@ -174,30 +174,35 @@ func (s *Sink) Send(ctx context.Context, events []hien.Event, now hien.Moment) h
 func load(events []hien.Event, now hien.Moment, parked map[consent.ID]string) []parcel {
 	const frame = 512 // what stands around the calls, with room to spare
 	var batch []parcel
-	for size := frame; len(events) > 0 && len(batch) < MaxEvents; events = events[1:] {
-		e := events[0]
-		text, err := encodeEvent(e, now)
-		switch {
-		case err != nil:
+	size, n := frame, 0
+	for _, e := range events {
+		calls, err := encodeEvent(e, now)
+		if err != nil {
 			parked[e.ID()] = "not sent: " + err.Error()
 			continue
-		case len(text) > MaxEventBytes:
-			parked[e.ID()] = fmt.Sprintf("not sent: %d bytes, and at most %d are taken", len(text), MaxEventBytes)
-			continue
 		}
-		if size += len(text) + 1; size > MaxBatchBytes {
+		large := 0
+		for _, c := range calls {
+			size, large = size+len(c)+1, max(large, len(c))
+		}
+		switch n += len(calls); {
+		case large > MaxEventBytes:
+			parked[e.ID()] = fmt.Sprintf("not sent: %d bytes, and at most %d are taken", large, MaxEventBytes)
+			size, n = size-large-1, n-len(calls)
+		case size > MaxBatchBytes || n > MaxEvents:
 			return batch
+		default:
+			batch = append(batch, parcel{e.ID(), calls})
 		}
-		batch = append(batch, parcel{e.ID(), text})
 	}
 	return batch
 }
 
 // post sends one batch and reads the answer.
 func (s *Sink) post(ctx context.Context, parcels []parcel, now hien.Moment) answer {
-	calls := make([]json.RawMessage, len(parcels))
-	for i, p := range parcels {
-		calls[i] = p.text
+	var calls []json.RawMessage
+	for _, p := range parcels {
+		calls = append(calls, p.calls...)
 	}
 	body, err := encodeBatch(s.writeKey, calls, now)
 	if err != nil {
