@@ -38,8 +38,8 @@ else
 	$(GO) test -tags '$(TAGS)' -timeout $(TIMEOUT) ./...
 endif
 
-demo: deps-demo build ## one shopper, end to end, in a small world (STAY=1 leaves it up)
-	bin/hien-demo -hien bin/hien $(if $(STAY),-stay) $(if $(ARTIFACTS),-artifacts '$(ARTIFACTS)')
+demo: deps-demo build ## one shopper, end to end, in a small world (STAY=1 leaves it up, LIKE=FILE wears your texts)
+	bin/hien-demo -hien bin/hien $(if $(STAY),-stay) $(if $(LIKE),-like '$(LIKE)') $(if $(ARTIFACTS),-artifacts '$(ARTIFACTS)')
 
 check: ## gofmt, vet, vet for other machines without cgo, staticcheck, the shape of the house, shell scripts
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not in gofmt's form:" $$unformatted; exit 1; }

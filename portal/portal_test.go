@@ -342,3 +342,23 @@ func TestEveryPageIsProtected(t *testing.T) {
 		}
 	}
 }
+
+// TestAPreviewIsWhatIsServed holds `hien notice preview` to the pages.
+func TestAPreviewIsWhatIsServed(t *testing.T) {
+	d := open(t, newHouse())
+	for _, lang := range templates.Languages {
+		g, err := d.Greet(t.Context(), hien.Device{Guest: hien.GuestID{Zone: "guest", MAC: phoneB}}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, notice, err := portal.Preview(lang, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string][]byte{"/": first, "/notice": notice} {
+			if got := d.get(t, path+"?lang="+string(lang)).body; got != string(want) {
+				t.Errorf("%s %s is served otherwise than it is previewed:\n%s", path, lang, cmp.Diff(string(want), got))
+			}
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -27,12 +28,19 @@ func main() {
 	program := flags.String("hien", "bin/hien", "the gateway's `program`, as make builds it")
 	stay := flags.Bool("stay", false, "leave the world up afterwards, for a browser on this machine, until Ctrl-C")
 	listen := flags.String("listen", "127.0.0.1:2061,127.0.0.1:2062", "with -stay: where on this machine two phones' views of the portal are opened")
+	own := flags.String("like", "", "with -stay: give the shop the texts of this `file`, an owner's own configuration, with the notice that it makes")
 	keep := flags.String("artifacts", "", "copy the gateway's log and the platform's JSON into this `folder`")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			os.Exit(0)
 		}
 		os.Exit(2)
+	}
+	if *own != "" {
+		// The world has another current directory.
+		if path, err := filepath.Abs(*own); err == nil {
+			*own = path
+		}
 	}
 	var entry world.Entry
 	if *stay {
@@ -45,7 +53,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, *program, *keep, inside.Listeners); err != nil {
+	if err := run(ctx, os.Stdout, *program, *own, *keep, inside.Listeners); err != nil {
 		fmt.Fprintf(os.Stderr, "hien-demo: %v\n", err)
 		os.Exit(1)
 	}
@@ -54,9 +62,9 @@ func main() {
 // patience is how long the whole story may take; a step that hangs fails.
 const patience = 3 * time.Minute
 
-func run(ctx context.Context, out io.Writer, program, artifacts string, views []net.Listener) error {
+func run(ctx context.Context, out io.Writer, program, own, artifacts string, views []net.Listener) error {
 	started := time.Now()
-	s := &story{out: out, program: program, started: started}
+	s := &story{out: out, program: program, like: own, started: started}
 	telling, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %v", patience))
 	defer cancel()
 	defer s.close()

@@ -25,6 +25,11 @@ func (s *story) stay(ctx context.Context, views []net.Listener) error {
 	if err := s.gateway.Configure(world.Terms{Pass: 4 * time.Hour, VisitGap: 30 * time.Minute}); err != nil {
 		return err
 	}
+	if s.like != "" {
+		if err := s.dressUp(); err != nil {
+			return err
+		}
+	}
 	codes := world.EachLine(func(line string) {
 		if code, err := world.CodeIn(line); err == nil {
 			fmt.Fprintf(s.out, "a code was sent: %s\n", code)

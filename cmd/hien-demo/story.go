@@ -25,6 +25,7 @@ const (
 type story struct {
 	out     io.Writer
 	program string
+	like    string // an owner's configuration, whose texts the shop wears; may be empty
 	started time.Time
 
 	world   *world.World

@@ -53,6 +53,22 @@ hien would not run with it; warnings alone leave it at 0.
 Example:
     hien config check && hien reload
 `
+	noticeShowHelp = `
+It prints the notice word for word, as it is put before a guest and kept as
+proof: who asks, for what, how long data is kept. It is made of the policy and
+of what the configuration says of the shop. What is still missing is told.
+
+Example:
+    hien notice show --lang en
+`
+	noticePreviewHelp = `
+It writes the first page and the whole notice as files into DIR, in both
+languages, byte for byte as a phone is served them. Open them in a browser;
+their buttons lead nowhere.
+
+Example:
+    hien notice preview /tmp/pages
+`
 	keygenHelp = `
 The brand key turns a number into a name that all shops of the brand share; it
 is written to a file. The seal key pair seals the numbers themselves: its public

@@ -39,6 +39,8 @@ func commands() []command {
 	return []command{
 		{"run", "", "run the gateway until it is told to stop", runHelp, false, runDaemon},
 		{"config check", "", "say everything that is wrong with the configuration", checkHelp, false, checkConfig},
+		{"notice show", "", "print what a guest reads before it answers", noticeShowHelp, false, showNotice},
+		{"notice preview", "DIR", "write the pages that ask, as guests see them", noticePreviewHelp, false, previewNotice},
 		{"keygen", "", "make the brand key and the seal key pair", keygenHelp, true, keygen},
 		{"status", "", "is everything running", statusHelp, true, showStatus},
 		{"guests", "", "who is in the shop now", guestsHelp, true, showGuests},

@@ -55,3 +55,75 @@ func TestADamagedPolicyStopsTheAskingNeverTheAccess(t *testing.T) {
 		t.Errorf("with the policy mended nothing can be given: %s", page.Text())
 	}
 }
+
+// asks is a configuration with two guest networks that ask.
+const asks = `config hien 'main'
+	option store_id 'hcm-q1-01'
+	option store_name 'Quán Hiên'
+` + world.Controller + `config zone 'guest'
+	option interface 'br-guest'
+	list purpose 'visit_frequency'
+	list purpose 'profile_extra'
+config zone 'terrace'
+	option interface 'br-terrace'
+	option portal_port '2051'
+	option dns_port '2054'
+	list purpose 'profile_extra'
+config zone 'kitchen'
+	option interface 'br-kitchen'
+	option portal_port '2052'
+	option dns_port '2055'
+`
+
+func TestNoticeShowPrintsWhatIsKeptAsProof(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "config"), asks)
+	status, out, errOut := said(t, "notice", "show", "--zone", "guest", "--lang", "en", "--config", file)
+	if status != 0 || !strings.HasPrefix(out, "notice vn-2026.1+") || !strings.Contains(out, "\n[ ] visit_frequency: Remember my visits\n") ||
+		!strings.Contains(out, "Công ty TNHH Hiên Mẫu") || !strings.Contains(out, "Privacy notice of Quán Hiên") {
+		t.Errorf("status %d, %s\n%s", status, errOut, out)
+	}
+	for name, c := range map[string]struct {
+		args, text, want string
+	}{
+		"several zones ask":     {"", asks, "want --zone and one of guest, terrace"},
+		"a zone asks nothing":   {"--zone kitchen", asks, "want a zone with a list purpose"},
+		"there is no such zone": {"--zone attic", asks, "want a zone with a list purpose"},
+		"another language":      {"--lang fr", asks, "want vi or en"},
+		"half a notice": {"--zone guest", strings.Replace(asks, "option controller_contact", "# ", 1),
+			"the notice is not complete\n  write option controller_contact with how to reach"},
+		"a policy that is not there": {"--zone guest", strings.Replace(asks, "option store_name", "option policy_file '/nowhere.json'\n\toption store_name", 1),
+			"read policy_file: open /nowhere.json"},
+	} {
+		write(t, file, c.text)
+		status, out, errOut := said(t, append(strings.Fields("notice show "+c.args), "--config", file)...)
+		if status == 0 || out != "" || !strings.Contains(errOut, c.want) {
+			t.Errorf("%s: status %d, %q\n%s\nwant %q", name, status, out, errOut, c.want)
+		}
+	}
+}
+
+func TestNoticePreviewWritesEachPage(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, filepath.Join(dir, "config"), asks)
+	status, out, errOut := said(t, "notice", "preview", filepath.Join(dir, "pages"), "--config", file)
+	if status != 0 {
+		t.Fatalf("status %d: %s", status, errOut)
+	}
+	for name, want := range map[string]string{
+		"guest-first.vi.html":    "Cho quán nhớ những lần tôi ghé",
+		"guest-notice.en.html":   "Công ty TNHH Hiên Mẫu",
+		"terrace-first.en.html":  "Keep what I tell the shop about me",
+		"terrace-notice.vi.html": "Công ty TNHH Hiên Mẫu",
+	} {
+		html, err := os.ReadFile(filepath.Join(dir, "pages", name))
+		if err != nil || !strings.Contains(string(html), want) || !strings.Contains(out, name) {
+			t.Errorf("%s: %v; want it told, and %q in it", name, err, want)
+		}
+	}
+	if files, err := os.ReadDir(filepath.Join(dir, "pages")); err != nil || len(files) != 8 {
+		t.Errorf("%d files, %v; want first page and notice of two zones in two languages", len(files), err)
+	}
+	if status, _, errOut := said(t, "notice", "preview", "--config", file); status != 2 || !strings.Contains(errOut, "want a directory") {
+		t.Errorf("without a directory: status %d, %s", status, errOut)
+	}
+}

@@ -92,6 +92,9 @@ var examples = map[consent.Fact]string{
 	consent.FactRecipient: "list recipient with the name of who receives the data by the sink, as in 'Nền tảng CDP Mẫu'",
 }
 
+// Example says how an owner writes a fact.
+func Example(f consent.Fact) string { return examples[f] }
+
 // Unasked says why nothing is asked although somebody would be, and what the
 // owner should do about it; nothing when all is there.
 func (c *Config) Unasked() (why string, todo []string) {
@@ -104,7 +107,7 @@ func (c *Config) Unasked() (why string, todo []string) {
 	}
 	for _, f := range asker.Lacks() {
 		why = "the notice of policy " + asker.Policy.ID + " is not complete"
-		todo = append(todo, "write "+examples[f])
+		todo = append(todo, "write "+Example(f))
 	}
 	return why, todo
 }
