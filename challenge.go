@@ -11,6 +11,7 @@ import (
 )
 
 // How long a code lives, how often it may be guessed, and how many are sent.
+// With a grace pass it lives for as long after that has ended, see grace.go.
 const (
 	CodeLife        = 5 * time.Minute
 	CodeTries       = 5
@@ -85,6 +86,7 @@ type Challenge struct {
 	Expires time.Duration // Moment.Up
 	Tries   int           // guesses that were looked at
 	By      Proof         // how it went; empty until the sender has said so
+	Sent    time.Duration // Moment.Up at which it was made
 	Typed   time.Duration // Moment.Up at which the number was given; see keepsUnproven
 }
 

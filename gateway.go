@@ -155,6 +155,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		}
 	}
 	if gr.PassLeft = g.left(&guest, now); gr.PassLeft > 0 {
+		gr.Grace = guest.Pass.Grace
 		gr.BytesLeft = g.bytesLeft(zone, &guest, now)
 		err = g.readmit(ctx, d, gr.PassLeft)
 	}
@@ -173,12 +174,13 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	case zone.spent(&guest, now):
 		gr.Step, gr.Why, gr.BackIn = Outside, WhySpent, guest.Pass.Until-now.Up
 	// A code that can still be typed comes before the pass: whoever was let
-	// in while the shop had no internet finishes what it began.
-	case form != nil && (gr.PassLeft == 0 || form.Waiting || codeLeft > 0):
+	// in while the shop had no internet finishes what it began. By a grace
+	// pass nobody is inside.
+	case form != nil && (gr.PassLeft == 0 || gr.Grace || form.Waiting || codeLeft > 0):
 		gr.Step = AtCode
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft, gr.Waiting = form.LastTwo, tries, codeLeft, form.Waiting
 		gr.StaffCode = form.Challenge.By == ProofStaff
-	case gr.PassLeft > 0:
+	case gr.PassLeft > 0 && !gr.Grace:
 		gr.Step = Inside
 	case !guest.Asked && !guest.Gave && !member.Known():
 		gr.Ask = g.askable(zone, now)

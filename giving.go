@@ -60,6 +60,7 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 		Notice:  a.Notice,
 		Browser: fmt.Sprintf("%x", sha256.Sum256([]byte(a.Browser))),
 		LastTwo: a.Phone.LastTwo(),
+		NoGrace: a.Stays,
 		Receipt: strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(randomBytes(16))),
 	}
 	form.Sealed, form.Challenge.Typed = g.memory.seal(a.Phone, form.Consent), now.Up
@@ -90,7 +91,7 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 const resendAfter = 20 * time.Second
 
 func (g *Gateway) pressedAgain(f *Form, a Application, now Moment) bool {
-	return f != nil && f.Challenge.Left(now) > CodeLife-resendAfter && g.same(f, a)
+	return f != nil && f.Challenge.Left(now) > 0 && now.Up-f.Challenge.Sent < resendAfter && g.same(f, a)
 }
 
 func (g *Gateway) same(f *Form, a Application) bool {
@@ -174,7 +175,7 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 			return ErrTooMany
 		}
 		guest.Codes = append(guest.Codes, now.Up)
-		f.Challenge = Challenge{Hash: g.codeHash(f.Consent, m.Code), Expires: now.Up + CodeLife, Typed: f.Challenge.Typed}
+		f.Challenge = Challenge{Hash: g.codeHash(f.Consent, m.Code), Expires: now.Up + CodeLife, Sent: now.Up, Typed: f.Challenge.Typed}
 		f.Waiting = false
 		guest.Form = f
 		sent, form, byStaff, m.Language = true, f.Consent, g.byStaff(f), f.Notice.Language
@@ -190,6 +191,10 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 	if err != nil {
 		return errors.Join(err, g.takeBack(d.Guest, form, before))
 	}
+	ctx = context.WithoutCancel(ctx) // also when the page was closed meanwhile
+	if by != ProofStaff {
+		g.claim(ctx, d, now)
+	}
 	err = g.parts.Book.Change(d.Guest, func(guest *Guest) error {
 		f := guest.Form
 		if f == nil || f.Consent != form || f.Proven {
@@ -197,6 +202,8 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 		}
 		if f.Challenge.By = by; by == ProofStaff {
 			f.Challenge.Hash, f.LastTwo = nil, ""
+		} else {
+			g.grace(ctx, d, guest, now)
 		}
 		return nil
 	})
@@ -206,7 +213,7 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 	if err != nil { // the code is on its way all the same
 		g.complain(now, "the livebook fails; a code was sent, and by which way could not be written down", err)
 	}
-	g.lend(context.WithoutCancel(ctx), d, now) // also when the page was closed meanwhile
+	g.lend(ctx, d, now)
 	return nil
 }
 

@@ -60,6 +60,7 @@ type Zone struct {
 	PortalPort uint16        // tcp port of the portal on the zone's addresses
 	Pass       time.Duration // how long a pass lasts
 	VisitGap   time.Duration // a longer absence ends the visit
+	Grace      time.Duration // how long a grace pass lasts, see grace.go; 0: none is given
 	Offer      string        // what is offered to everybody who comes in; may be empty
 	Terms      string        // the rules of the house for its WiFi, shown to everybody; may be empty
 	Purposes   []consent.Purpose
@@ -120,6 +121,7 @@ type Pass struct {
 	Moved time.Duration // Moment.Up at which it last carried something
 	Spent bool          // its volume is used up: no way out before Until
 	Open  bool          // given because the owner had opened the door to everybody; it ends with that
+	Grace bool          // given while a code travels, see grace.go
 }
 
 // Left is what is left of the pass; at least 0, and 0 once it is spent.
@@ -179,6 +181,7 @@ type Form struct {
 	Receipt   string    // the receipt's secret
 	Proven    bool      // the code was right; only the record may still be missing
 	Waiting   bool      // the code is to be sent when the shop has internet again
+	NoGrace   bool      // it has had its grace pass, or needs none
 }
 
 // stale reports whether the form's number has gone unproved for as long as one

@@ -58,7 +58,8 @@ type Greeting struct {
 	CodeLeft  time.Duration // AtCode: how long it lives; 0 when it is dead
 	TriesLeft int           // AtCode
 
-	PassLeft time.Duration // Inside, and AtCode for a guest that has a pass already
+	PassLeft time.Duration // Inside, and before that for a guest that has a pass already
+	Grace    bool          // that pass is a grace pass: the guest is not Inside by it
 
 	// BytesLeft is what the pass may still carry, at least 1; 0 when there is
 	// no limit. It is some seconds old.
@@ -81,4 +82,8 @@ type Application struct {
 	Agreed  []consent.Purpose // at least one
 	Notice  consent.Notice    // what was on the page
 	Browser string            // the User-Agent; only its SHA-256 is kept
+
+	// Stays says that the phone keeps the portal's page while another app is in
+	// front, and would close it once it is online: it gets no grace pass.
+	Stays bool
 }

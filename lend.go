@@ -52,7 +52,7 @@ func (l *loans) drop(id GuestID) {
 }
 
 // lend opens the garden for codes to a guest to whom one was sent, unless it
-// has a pass or the zone has no such garden. Where it cannot, the guest may
+// has a pass, a grace pass too, or the zone has no such garden. Where it cannot, the guest may
 // still have the code by another way: that is for the log.
 func (g *Gateway) lend(ctx context.Context, d Device, now Moment) {
 	zone, ok := g.settings.Load().zone(d.Guest.Zone)

@@ -141,7 +141,7 @@ func (g *Gateway) count(r *reading, z Zone, guest *Guest, now Moment) (tally, li
 	case open || z.trusts(guest.ID.MAC):
 	case z.Volume > 0 && t.bytes >= uint64(z.Volume):
 		what = full
-	case z.Idle > 0 && now.Up-t.moved >= z.Idle:
+	case z.Idle > 0 && !guest.Pass.Grace && now.Up-t.moved >= z.Idle: // a grace pass is too short to be idle
 		what = idle
 	case t.bytes != guest.Pass.Bytes && now.Up-t.written >= tallyEvery:
 		what, t.written = telling, now.Up
@@ -165,17 +165,21 @@ func (g *Gateway) bytesLeft(z Zone, guest *Guest, now Moment) int64 {
 	if z.Volume == 0 || g.parts.Meter == nil || z.trusts(guest.ID.MAC) || g.openUntil(now) > 0 {
 		return 0
 	}
-	carried := guest.Pass.Bytes
+	return max(1, z.Volume-int64(min(g.carried(guest), uint64(z.Volume))))
+}
+
+// carried is what a guest's pass has carried, as the last reading has it.
+func (g *Gateway) carried(guest *Guest) uint64 {
 	g.meter.mu.Lock()
 	defer g.meter.mu.Unlock()
 	if t, ok := g.meter.tally[guest.ID]; ok && t.until == guest.Pass.Until {
-		carried = t.bytes
+		return t.bytes
 	}
-	return max(1, z.Volume-int64(min(carried, uint64(z.Volume))))
+	return guest.Pass.Bytes
 }
 
-// A carried is what the book is told of a pass.
-type carried struct {
+// A told is what the book is told of a pass.
+type told struct {
 	id GuestID
 	tally
 	spent bool
@@ -183,7 +187,7 @@ type carried struct {
 
 // tell writes down what a pass has carried, and shuts its guest out when that
 // is all that it may.
-func (g *Gateway) tell(ctx context.Context, c carried, now Moment) error {
+func (g *Gateway) tell(ctx context.Context, c told, now Moment) error {
 	err := g.parts.Book.Change(c.id, func(guest *Guest) error {
 		if guest.Pass.Until != c.until || guest.Pass.Spent {
 			return ErrUnchanged // another pass by now

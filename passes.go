@@ -49,7 +49,7 @@ func (g *Gateway) freely(z Zone, guest *Guest, now Moment) (p Pass, due bool) {
 	case z.blocks(guest.ID.MAC):
 		return Pass{}, false
 	case z.trusts(guest.ID.MAC):
-		return Pass{Until: now.Up + z.Pass, Bytes: had.Bytes, Moved: now.Up}, left < z.Pass/2 || had.Open
+		return Pass{Until: now.Up + z.Pass, Bytes: had.Bytes, Moved: now.Up}, left < z.Pass/2 || had.Open || had.Grace
 	case open == 0:
 		return Pass{}, false
 	case had.Open && had.Until != open, left == 0, left < renewBefore && had.Until < open:
@@ -83,7 +83,7 @@ func (g *Gateway) readmit(ctx context.Context, d Device, left time.Duration) err
 }
 
 // Admit gives the guest a pass and asks for nothing in return. A pass that
-// still holds is not made longer. The errors that tell the guest something
+// still holds is not made longer, but for a grace pass. The errors that tell the guest something
 // are ErrBlocked and ErrSpent.
 func (g *Gateway) Admit(ctx context.Context, d Device, now Moment) error {
 	return g.letIn(ctx, d, now, func(guest *Guest) { guest.Asked, guest.Form = true, nil })
@@ -108,21 +108,13 @@ func (g *Gateway) letIn(ctx context.Context, d Device, now Moment, then func(*Gu
 		// Whoever came in through the door that was open to everybody, and
 		// asks now, gets a pass of its own.
 		until := now.Up + zone.Pass
-		if guest.Pass.Left(now) == 0 || guest.Pass.Open && guest.Pass.Until < until {
-			guest.Pass = Pass{Until: until, Moved: now.Up}
+		if guest.Pass.Left(now) == 0 || guest.Pass.Grace || guest.Pass.Open && guest.Pass.Until < until {
+			guest.Pass = Pass{Until: until, Bytes: g.graceBytes(guest, now), Moved: now.Up}
 		}
-		doorErr = g.parts.Door.Admit(ctx, d.Guest, guest.Addrs, guest.Pass.Left(now))
-		if doorErr == nil && g.reachable(d.Guest.Zone, d.Addr) && !slices.Contains(guest.Addrs, d.Addr) {
-			doorErr = g.extend(ctx, guest, d.Addr, now) // a page is asked for at the same moment as the address is new
-			g.owners.set(d.Guest, d.Addr)
-		}
+		doorErr = g.through(ctx, d, guest, now)
 		return doorErr
 	}
-	if owner, owned := g.owners.get(d.Guest.Zone, d.Addr); owned && owner != d.Guest.MAC {
-		if err := g.takeAway(ctx, GuestID{d.Guest.Zone, owner}, d.Addr, now); err != nil {
-			g.complain(now, "an address that went to another guest could not be taken from the one who had it", err)
-		}
-	}
+	g.claim(ctx, d, now)
 	// Within the change, so that no sighting of another address slips in
 	// between the door and the book.
 	bookErr := g.parts.Book.Change(d.Guest, func(guest *Guest) error {
@@ -143,6 +135,26 @@ func (g *Gateway) letIn(ctx context.Context, d Device, now Moment, then func(*Gu
 		g.complain(now, "the livebook fails; a guest was let in and could not be written down", bookErr)
 	}
 	return barred
+}
+
+// through lets a guest with a pass through at all of its addresses, and at
+// that from which it asks.
+func (g *Gateway) through(ctx context.Context, d Device, guest *Guest, now Moment) error {
+	err := g.parts.Door.Admit(ctx, d.Guest, guest.Addrs, guest.Pass.Left(now))
+	if err == nil && g.reachable(d.Guest.Zone, d.Addr) && !slices.Contains(guest.Addrs, d.Addr) {
+		err = g.extend(ctx, guest, d.Addr, now) // a page is asked for at the same moment as the address is new
+		g.owners.set(d.Guest, d.Addr)
+	}
+	return err
+}
+
+// claim takes the address from which a guest asks from another that had it.
+func (g *Gateway) claim(ctx context.Context, d Device, now Moment) {
+	if owner, owned := g.owners.get(d.Guest.Zone, d.Addr); owned && owner != d.Guest.MAC {
+		if err := g.takeAway(ctx, GuestID{d.Guest.Zone, owner}, d.Addr, now); err != nil {
+			g.complain(now, "an address that went to another guest could not be taken from the one who had it", err)
+		}
+	}
 }
 
 // end ends a pass before its time. It is written down first: when the door

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/livebook"
 )
 
@@ -48,6 +49,20 @@ func (k *kernel) Remove(_ context.Context, id hien.GuestID, addrs []netip.Addr) 
 
 func (k *kernel) in(d hien.Device) bool { return k.until[d] > k.now.Up }
 
+// A paper is a record that holds nobody: everybody who gives is new.
+type paper struct{ hien.Record }
+
+func (paper) OptIn(_ context.Context, _ hien.LeadKey, make func(hien.Member) (hien.OptIn, error)) error {
+	_, err := make(hien.Member{})
+	return err
+}
+
+func (paper) Member(context.Context, hien.Mark) (hien.Member, error) { return hien.Member{}, nil }
+
+func (paper) EndStays(context.Context, []hien.EndedStay, hien.Moment, func(hien.Member, hien.Visit, time.Duration) (hien.Event, error)) error {
+	return nil
+}
+
 // TestTheDoorHoldsWhateverHappens does to a gateway what guests, owners and
 // time do, with a door that fails at times and a daemon that is restarted. At
 // any tick with a door that works, who is in the kernel is who has a pass.
@@ -67,9 +82,13 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 		now := start
 		k := &kernel{now: &now, until: make(map[hien.Device]time.Duration)}
 		counts, notes := new(meter), new(audit)
-		parts := hien.Parts{Book: book, Door: k, Meter: counts, Audit: notes, Router: hien.NewRouterKey(), Log: log}
-		zone := hien.Zone{Name: "guest", Pass: 2 * time.Hour, VisitGap: 30 * time.Minute, Volume: 1000, Idle: 40 * time.Minute}
-		settings := func() hien.Settings { return hien.Settings{Zones: []hien.Zone{zone}} }
+		parts := hien.Parts{Record: paper{}, Book: book, Door: k, Meter: counts, Audit: notes, Router: hien.NewRouterKey(), Log: log}
+		zone := hien.Zone{Name: "guest", Pass: 2 * time.Hour, Grace: 5 * time.Minute, VisitGap: 30 * time.Minute, Volume: 1000, Idle: 40 * time.Minute,
+			Purposes: []consent.Purpose{consent.VisitFrequency}}
+		notice := consent.Notice{Version: "test-1", Language: "vi", Asks: []consent.Ask{{Purpose: consent.VisitFrequency}}}
+		sent := &codes{last: make(map[hien.GuestID]hien.Code)}
+		brand := hien.NewBrandKey(1)
+		settings := func() hien.Settings { return hien.Settings{Zones: []hien.Zone{zone}, Sender: sent, Brand: brand} }
 		g := hien.NewGateway(parts, settings())
 		ctx := context.Background()
 		var raw [4]uint64
@@ -103,11 +122,45 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 				if gr.Step == hien.Inside && err == nil && !k.fail && !k.in(d) {
 					t.Fatalf("%v is told that it is inside, and is not", d)
 				}
+				if gr.Grace && (gr.Step == hien.Inside || gr.PassLeft > zone.Grace) {
+					t.Fatalf("with a grace pass of %v %v stands at step %d", gr.PassLeft, d, gr.Step)
+				}
 			},
 			"press": func(t *rapid.T) {
 				d := anyDevice(t)
 				try(t, "Admit", g.Admit(ctx, d, now), hien.ErrBlocked, hien.ErrSpent)
 			},
+			"apply": func(t *rapid.T) {
+				d := anyDevice(t)
+				number, err := hien.ParsePhone(rapid.SampledFrom([]string{"0987654321", "0987654322"}).Draw(t, "number"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				before, _, _ := book.Guest(d.Guest)
+				err = g.Ask(ctx, d, hien.Application{Phone: number, Agreed: zone.Purposes, Notice: notice}, now)
+				try(t, "Ask", err, hien.ErrBlocked, hien.ErrSpent, hien.ErrTooMany)
+				if after, _, _ := book.Guest(d.Guest); !before.Pass.Grace && after.Pass.Grace && len(after.Codes) == 0 {
+					t.Fatalf("%v has a grace pass and was sent no code", d)
+				}
+			},
+			"ask again": func(t *rapid.T) {
+				d := anyDevice(t)
+				before, _, _ := book.Guest(d.Guest)
+				try(t, "AskAgain", g.AskAgain(ctx, d, now), hien.ErrNoForm, hien.ErrTooMany, hien.ErrBlocked, hien.ErrSpent)
+				after, _, _ := book.Guest(d.Guest)
+				if before.Form != nil && before.Form.NoGrace && after.Pass.Grace && after.Pass.Until > before.Pass.Until {
+					t.Fatalf("the second code of a form made a grace pass longer: %v, then %v", before.Pass, after.Pass)
+				}
+			},
+			"prove": func(t *rapid.T) {
+				d := anyDevice(t)
+				err := g.Prove(ctx, d, sent.of(d), now)
+				try(t, "Prove", err, hien.ErrNoForm, hien.ErrBadCode, hien.ErrCodeDead, hien.ErrBlocked, hien.ErrSpent)
+				if after, _, _ := book.Guest(d.Guest); err == nil && after.Pass.Grace {
+					t.Fatalf("%v has proved its number, and has a grace pass still", d)
+				}
+			},
+			"another number": func(t *rapid.T) { try(t, "Forget", g.Forget(ctx, anyDevice(t), now)) },
 			"admit": func(t *rapid.T) {
 				try(t, "AdmitGuest", g.AdmitGuest(ctx, anyDevice(t).Guest, "lan", now), hien.ErrBlocked)
 			},
@@ -169,6 +222,9 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 					}
 					if guest.Pass.Open && len(guest.Addrs) > 0 && guest.Pass.Left(now) != g.OpenLeft(now) {
 						t.Fatalf("a pass of the open door has %v left, the door %v", guest.Pass.Left(now), g.OpenLeft(now))
+					}
+					if guest.Pass.Grace && guest.Pass.Left(now) > zone.Grace {
+						t.Fatalf("a grace pass has %v left", guest.Pass.Left(now))
 					}
 					if guest.Pass.Left(now) > 0 && slices.Contains(zone.Blocked, guest.ID.MAC) {
 						t.Fatalf("%v is blocked and has a pass", guest.ID)

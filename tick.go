@@ -37,7 +37,7 @@ type round struct {
 	end     []GuestID // a pass before its time
 	shut    []GuestID // the door behind a pass that has ended
 	out     []GuestID // and behind one that is spent
-	tell    []carried // the book what was carried
+	tell    []told    // the book what was carried
 	waiting []GuestID // a code
 	stale   []GuestID // a number that was never proved
 	over    []Guest   // a stay that has ended
@@ -81,7 +81,7 @@ func (g *Gateway) look(r *round, reading *reading, zone Zone, guest *Guest, now 
 		case idle:
 			r.end = append(r.end, id)
 		case telling, full:
-			r.tell = append(r.tell, carried{id, t, what == full})
+			r.tell = append(r.tell, told{id, t, what == full})
 		}
 	}
 	switch f := guest.Form; {

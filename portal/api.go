@@ -102,7 +102,10 @@ func (s *Server) state(r *http.Request) state {
 	return session(g, captive.Portal)
 }
 
-// session is the state of a guest who is inside.
+// session is the state of a guest who is inside. One with a grace pass is not
+// captive: a phone that hears that it is gives its apps no way through this
+// network (Android), or leaves it with the portal's sheet (iOS), and the code
+// would not come.
 func session(g hien.Greeting, portal string) state {
 	st := state{Portal: portal}
 	if left := int64(g.PassLeft / time.Second); g.PassLeft > 0 { // else it is without an end
@@ -113,8 +116,9 @@ func session(g hien.Greeting, portal string) state {
 	}
 	if st.Seconds != nil || st.Bytes != nil {
 		// A pass that holds is not made longer: the way in is offered anew
-		// when it has ended.
-		st.CanExtend = new(bool)
+		// when it has ended. A grace pass becomes a whole one on the portal,
+		// and a phone can say so before it ends (RFC 8952, section 4.2).
+		st.CanExtend = &g.Grace
 	}
 	return st
 }

@@ -52,6 +52,8 @@ func TestTheAPITellsTheTruth(t *testing.T) {
 	d.says(t, "with a volume", map[string]any{"captive": false, "seconds-remaining": 3600.0, "bytes-remaining": 380_000_000.0, "can-extend-session": false})
 	d.set(phoneA, guest{step: hien.AtCode, form: &hien.Application{Phone: phone}, tries: 5, pass: 5 * time.Minute})
 	d.says(t, "with a pass while a code is on its way", map[string]any{"captive": false, "seconds-remaining": 300.0, "can-extend-session": false})
+	d.set(phoneA, guest{step: hien.AtCode, form: &hien.Application{Phone: phone}, tries: 5, pass: 5 * time.Minute, grace: true})
+	d.says(t, "with a grace pass, which the portal makes a whole one", map[string]any{"captive": false, "seconds-remaining": 300.0, "can-extend-session": true})
 
 	d.set(phoneA, guest{})
 	d.says(t, "after the pass has ended", captive())

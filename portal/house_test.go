@@ -46,6 +46,7 @@ type guest struct {
 	receipt string
 	pass    time.Duration // what is left of a pass; 0 Inside: it has no end
 	bytes   int64         // that the pass may still carry; 0: no limit
+	grace   bool          // it is a grace pass
 	waiting bool          // for the internet, to be sent a code
 	why     hien.Why      // Outside
 	back    time.Duration // Outside
@@ -129,7 +130,7 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 	}
 	g := h.guest(d)
 	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Asker: h.asker, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt,
-		PassLeft: g.pass, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
+		PassLeft: g.pass, Grace: g.grace, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
 	switch {
 	case g.step == hien.AtCode:
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -148,7 +149,7 @@ func given(r *http.Request) templates.Given {
 
 func codePage(r *http.Request, g hien.Greeting) templates.Code {
 	return templates.Code{Frame: frame(language(r), g, "/code"), LastTwo: g.LastTwo, Left: g.CodeLeft, Tries: g.TriesLeft,
-		Word: templates.CodeWord(r.URL.Query().Get("word")), Waiting: g.Waiting, NoInternet: g.NoInternet, PassLeft: g.PassLeft}
+		Word: templates.CodeWord(r.URL.Query().Get("word")), Waiting: g.Waiting, NoInternet: g.NoInternet, PassLeft: g.PassLeft, Grace: g.Grace}
 }
 
 func onlinePage(r *http.Request, g hien.Greeting) templates.Online {
@@ -234,7 +235,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 		return show(w, p)
 	}
 	err = s.House.Ask(r.Context(), d, hien.Application{
-		Phone: phone, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(),
+		Phone: phone, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(), Stays: stays(r),
 	}, s.Now())
 	if err != nil {
 		return err
@@ -242,6 +243,12 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 	s.see(w, r, "/code")
 	return nil
 }
+
+// stays reports whether the phone keeps the portal's page while another app is
+// in front. Android does; and a second after any page of the portal it looks
+// whether it is online, and closes the portal when it is (CaptivePortalLogin,
+// testForCaptivePortal): then there would be no page to type the code in.
+func stays(r *http.Request) bool { return strings.Contains(r.UserAgent(), "Android") }
 
 // shownNotice makes the notice of the page that was answered once more, from
 // what the form carried along, and checks that it is that one, that the zone

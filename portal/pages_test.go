@@ -172,3 +172,21 @@ func TestEachZoneShowsItsTerms(t *testing.T) {
 		d.post(t, "/join", d.filled("1", consent.ContactZalo)).wants(t, "The shop’s WiFi rules")
 	}
 }
+
+// A grace pass would close an Android's portal before the code can be typed.
+func TestOnlyAnAndroidKeepsThePageBesideItsApps(t *testing.T) {
+	for agent, want := range map[string]bool{
+		"Mozilla/5.0 (Linux; Android 14; SM-A155F; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/131.0 Mobile Safari/537.36": true,
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148":                      false,
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64)": false,
+		"": false,
+	} {
+		d := open(t, newHouse())
+		form := d.form(t, "/join", d.filled("0987654321", consent.ContactZalo))
+		form.Header.Set("User-Agent", agent)
+		do(t, browser, form)
+		if a := d.formOf(phoneA); a == nil || a.Stays != want {
+			t.Errorf("%q: application %+v; want stays %v", agent, a, want)
+		}
+	}
+}

@@ -32,6 +32,7 @@ type Code struct {
 	Waiting    bool          // it was not sent yet: the shop has no internet
 	NoInternet bool          // the shop has none at present
 	PassLeft   time.Duration // of a pass that the guest has meanwhile; 0 without
+	Grace      bool          // that is a grace pass
 }
 
 // Render writes the page.
@@ -53,6 +54,8 @@ func (c Code) Meanwhile() string {
 		return ""
 	case c.NoInternet || c.Waiting:
 		return c.T("code.letin")
+	case c.Grace:
+		return c.T("code.grace", "time", c.Lang.lasting(c.PassLeft))
 	}
 	return c.T("code.meanwhile", "time", c.Lang.lasting(c.PassLeft))
 }

@@ -118,6 +118,7 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"code-waiting":     templates.Code{Frame: frame("/code"), LastTwo: "21", Tries: 5, Waiting: true, NoInternet: true, PassLeft: time.Hour},
 		"code-down":        templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, NoInternet: true},
 		"code-meanwhile":   templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, PassLeft: 5 * time.Minute},
+		"code-grace":       templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 10 * time.Minute, Tries: 5, PassLeft: 5 * time.Minute, Grace: true},
 		"online-skipped":   templates.Online{Frame: frame("/online")},
 		"notice":           templates.NoticePage{Frame: frame("/notice"), Notice: n, Given: typed},
 		"notice-longest":   templates.NoticePage{Frame: long, Notice: longNotice, Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}},

@@ -361,7 +361,7 @@ func TestRecordThatCannotBeOpened(t *testing.T) {
 }
 
 func TestDiskFull(t *testing.T) {
-	s := newShop(t, world.Options{}, everyday)
+	s := newShop(t, world.Options{}, zoned(everyday, "option grace '0'"))
 	if err := os.MkdirAll(s.DataDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}

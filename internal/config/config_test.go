@@ -60,7 +60,7 @@ func TestParseReadsEveryOption(t *testing.T) {
 		DNSUpstream: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53"), netip.MustParseAddrPort("[::1]:53")},
 		DnsmasqDir:  "/tmp/dnsmasq.d",
 		Zones: []hien.Zone{
-			{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute,
+			{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute, Grace: 10 * time.Minute,
 				Offer:    "Cà phê thứ hai giảm một nửa.",
 				Terms:    "Vui lòng không tải nội dung trái pháp luật.",
 				Purposes: []consent.Purpose{consent.VisitFrequency, consent.ContactZalo},
@@ -68,7 +68,7 @@ func TestParseReadsEveryOption(t *testing.T) {
 				Trusted: []hien.MAC{{2, 0, 0x5e, 0x10, 0, 1}, {2, 0, 0x5e, 0x10, 0, 2}}, Blocked: []hien.MAC{{2, 0, 0x5e, 0x10, 0, 3}},
 				Garden:     []string{"menu.shop.example", "192.0.2.7", "2001:db8:7::/48", "ocsp", "ntp"},
 				CodeGarden: []string{"zalo-app", "codes.shop.example"}},
-			{Name: "terrace", Interface: "br-terrace", PortalPort: 2051, Pass: 36 * time.Hour, VisitGap: 30 * time.Minute},
+			{Name: "terrace", Interface: "br-terrace", PortalPort: 2051, Pass: 36 * time.Hour, VisitGap: 30 * time.Minute, Grace: 5 * time.Minute},
 		},
 		Services: map[string]Services{
 			"guest":   {Sniffer: true, DNSPort: 2053, API: API{Name: "wifi.shop.example", CertFile: "/etc/hien/api.crt", KeyFile: "/etc/hien/api.key", Port: 2443}},
@@ -94,7 +94,7 @@ func TestParseHasDefaults(t *testing.T) {
 		Enabled: true, SafeMode: true, StoreID: "x", StoreName: "x",
 		DataDir: "/srv/hien", RunDir: "/var/run/hien", BrandKeyFile: "/etc/hien/brand.key",
 		Firewall: "auto", Mark: 0x01000000, DNSUpstream: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")},
-		Zones:    []hien.Zone{{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute}},
+		Zones:    []hien.Zone{{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute, Grace: 5 * time.Minute}},
 		Services: map[string]Services{"guest": {Sniffer: true, DNSPort: 2053}},
 
 		CodesPerDay: 500, Policy: "vn-2026", Mode: "frequency",
@@ -250,6 +250,11 @@ func TestValues(t *testing.T) {
 		{"main.dnsmasq_dir", "tmp", false},
 		{"guest.terms", strings.Repeat("ă", 400), true},
 		{"guest.terms", strings.Repeat("ă", 401), false},
+		{"guest.grace", "0", true},
+		{"guest.grace", "1s", true},
+		{"guest.grace", "15m", true},
+		{"guest.grace", "0s", false},
+		{"guest.grace", "16m", false},
 		{"guest.idle", "0", true},
 		{"guest.idle", "1m", true},
 		{"guest.idle", "24h", true},

@@ -55,8 +55,8 @@ func FuzzParse(f *testing.F) {
 // checkDoor holds what every zone that was let through has.
 func checkDoor(t *testing.T, c *Config, z hien.Zone) {
 	t.Helper()
-	if z.Idle != 0 && (z.Idle < minIdle || z.Idle > maxIdle) || z.Volume != 0 && (z.Volume < minVolume || z.Volume > maxVolume) {
-		t.Errorf("idle %v, volume %d", z.Idle, z.Volume)
+	if z.Grace < 0 || z.Grace > maxGrace || z.Idle != 0 && (z.Idle < minIdle || z.Idle > maxIdle) || z.Volume != 0 && (z.Volume < minVolume || z.Volume > maxVolume) {
+		t.Errorf("grace %v, idle %v, volume %d", z.Grace, z.Idle, z.Volume)
 	}
 	for _, speed := range []int64{z.Speed.Down, z.Speed.Up, z.AllSpeed.Down, z.AllSpeed.Up} {
 		if speed != 0 && (speed < minSpeed || speed > maxSpeed) {

@@ -27,6 +27,9 @@ const (
 	minIdle = time.Minute
 	maxIdle = day
 
+	minGrace = time.Second
+	maxGrace = 15 * time.Minute
+
 	day = 24 * time.Hour
 )
 
@@ -159,6 +162,11 @@ func setDuration(to *time.Duration, v string, least, most time.Duration) bool {
 func setIdle(to *time.Duration, v string) bool {
 	*to = 0
 	return v == "0" || setDuration(to, v, minIdle, maxIdle)
+}
+
+func setGrace(to *time.Duration, v string) bool {
+	*to = 0
+	return v == "0" || setDuration(to, v, minGrace, maxGrace)
 }
 
 // setURL takes the address of a platform. What carries people's data is

@@ -79,7 +79,7 @@ func whole(id hien.GuestID) hien.Guest {
 		Addrs:   []netip.Addr{netip.MustParseAddr("10.20.0.7"), netip.MustParseAddr("2001:db8::7")},
 		Stay:    hien.Stay{Start: at(time.Minute), Last: at(time.Hour), Visit: "00112233445566778899aabbccddeeff"},
 		Ended:   []hien.Stay{{Start: at(time.Second), Last: at(2 * time.Second)}},
-		Pass:    hien.Pass{Until: 4 * time.Hour, Bytes: 1 << 40, Moved: 2 * time.Hour, Spent: true, Open: true},
+		Pass:    hien.Pass{Until: 4 * time.Hour, Bytes: 1 << 40, Moved: 2 * time.Hour, Spent: true, Open: true, Grace: true},
 		Codes:   []time.Duration{time.Minute, 2 * time.Minute},
 		Receipt: "receipt-one",
 		Asked:   true,
@@ -88,7 +88,7 @@ func whole(id hien.GuestID) hien.Guest {
 			Consent: "ffeeddccbbaa99887766554433221100", Agreed: []consent.Purpose{consent.ContactZalo},
 			Notice: notice("vn-2026.1"), Browser: "Mozilla/5.0 (iPhone)", Sealed: []byte{1, 2, 3}, LastTwo: "21",
 			Challenge: hien.Challenge{Hash: []byte{4, 5, 6}, Expires: time.Hour + 5*time.Minute, Tries: 2},
-			Receipt:   "receipt-two", Proven: true, Waiting: true,
+			Receipt:   "receipt-two", Proven: true, Waiting: true, NoGrace: true,
 		},
 	}
 }

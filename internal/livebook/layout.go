@@ -24,10 +24,11 @@ type page struct {
 	Stay    hien.Stay       `json:"stay"`
 	Ended   []hien.Stay     `json:"ended,omitempty"`
 	Pass    time.Duration   `json:"pass,omitempty"`
-	Bytes   uint64          `json:"bytes,omitempty"` // of the pass, as the next three
+	Bytes   uint64          `json:"bytes,omitempty"` // of the pass, as the next four
 	Moved   time.Duration   `json:"moved,omitempty"`
 	Spent   bool            `json:"spent,omitempty"`
 	Open    bool            `json:"open,omitempty"`
+	Grace   bool            `json:"grace,omitempty"`
 	Form    *form           `json:"form,omitempty"`
 	Codes   []time.Duration `json:"codes,omitempty"`
 	Receipt string          `json:"receipt,omitempty"`
@@ -48,6 +49,7 @@ type form struct {
 	Receipt   string            `json:"receipt,omitempty"`
 	Proven    bool              `json:"proven,omitempty"`
 	Waiting   bool              `json:"waiting,omitempty"`
+	NoGrace   bool              `json:"no_grace,omitempty"`
 }
 
 func guestKey(id hien.GuestID) []byte {
@@ -69,13 +71,13 @@ func parseGuestKey(key []byte) (hien.GuestID, error) {
 func encode(tx *bbolt.Tx, g hien.Guest) ([]byte, error) {
 	p := page{
 		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Codes: g.Codes,
-		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open,
+		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open, Grace: g.Pass.Grace,
 		Receipt: g.Receipt, Asked: g.Asked, Gave: g.Gave,
 	}
 	if f := g.Form; f != nil {
 		p.Form = &form{
 			Consent: f.Consent, Agreed: f.Agreed, Notice: f.Notice.Hash(), Browser: f.Browser,
-			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven, Waiting: f.Waiting,
+			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven, Waiting: f.Waiting, NoGrace: f.NoGrace,
 		}
 		if err := keepNotice(tx, p.Form.Notice, f.Notice); err != nil {
 			return nil, err
@@ -105,13 +107,13 @@ func decode(tx *bbolt.Tx, id hien.GuestID, value []byte) (hien.Guest, error) {
 	}
 	g := hien.Guest{
 		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Codes: p.Codes,
-		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open},
+		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open, Grace: p.Grace},
 		Receipt: p.Receipt, Asked: p.Asked, Gave: p.Gave,
 	}
 	if f := p.Form; f != nil {
 		g.Form = &hien.Form{
 			Consent: f.Consent, Agreed: f.Agreed, Browser: f.Browser,
-			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven, Waiting: f.Waiting,
+			Sealed: f.Sealed, LastTwo: f.LastTwo, Challenge: f.Challenge, Receipt: f.Receipt, Proven: f.Proven, Waiting: f.Waiting, NoGrace: f.NoGrace,
 		}
 		if err := json.Unmarshal(tx.Bucket(noticesBucket).Get(f.Notice[:]), &g.Form.Notice); err != nil {
 			return hien.Guest{}, fmt.Errorf("the notice of a form: %w", err)
