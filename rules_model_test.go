@@ -52,7 +52,7 @@ func (k *kernel) in(d hien.Device) bool { return k.until[d] > k.now.Up }
 // A paper is a record that holds nobody: everybody who gives is new.
 type paper struct{ hien.Record }
 
-func (paper) OptIn(_ context.Context, _ hien.LeadKey, make func(hien.Member) (hien.OptIn, error)) error {
+func (paper) OptIn(_ context.Context, _ hien.LeadKey, make func(hien.Member) (hien.OptIn, error), _ ...hien.LeadKey) error {
 	_, err := make(hien.Member{})
 	return err
 }
@@ -67,6 +67,7 @@ func (paper) EndStays(context.Context, []hien.EndedStay, hien.Moment, func(hien.
 // time do, with a door that fails at times and a daemon that is restarted. At
 // any tick with a door that works, who is in the kernel is who has a pass.
 func TestTheDoorHoldsWhateverHappens(t *testing.T) {
+	asks := asker(t, "vn-2026")
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "hien")
 		if err != nil {
@@ -88,7 +89,9 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 		notice := consent.Notice{Version: "test-1", Language: "vi", Asks: []consent.Ask{{Purpose: consent.VisitFrequency}}}
 		sent := &codes{last: make(map[hien.GuestID]hien.Code)}
 		brand := hien.NewBrandKey(1)
-		settings := func() hien.Settings { return hien.Settings{Zones: []hien.Zone{zone}, Sender: sent, Brand: brand} }
+		settings := func() hien.Settings {
+			return hien.Settings{Zones: []hien.Zone{zone}, Sender: sent, Brand: brand, Asker: asks}
+		}
 		g := hien.NewGateway(parts, settings())
 		ctx := context.Background()
 		var raw [4]uint64
