@@ -37,6 +37,9 @@ type Statement struct {
 	Build       string // of the software that asked
 	At          Moment
 	Commitments map[string]Hash // what stands beside the ledger, see Commit
+
+	From *Origin           // of KindContinued
+	Next ed25519.PublicKey // of KindContinued: of the entries after it; nil: no other
 }
 
 // StateConsent is the statement of a consent just given.
@@ -93,6 +96,8 @@ type body struct {
 	Clock       string            `json:"clock"` // "synced" or "unsynced" (R-CON-10)
 	Commitments map[string]string `json:"commitments,omitempty"`
 	Key         string            `json:"key"`
+	From        *originBody       `json:"from,omitempty"`
+	NextKey     string            `json:"next_key,omitempty"` // of the entries after it, hex
 }
 
 // A Signer signs a router's ledger.
@@ -119,6 +124,7 @@ func Append(head Head, s Statement, by Signer) (Entry, error) {
 		Answers: slices.Clone(s.Answers), Language: s.Language, Store: s.Store, Zone: s.Zone,
 		Channel: s.Channel, Build: s.Build, Time: s.At.Wall.UTC().Format(time.RFC3339Nano),
 		Boot: s.At.Boot, UpNS: int64(s.At.Up), Clock: "unsynced", Key: KeyID(by.Public()),
+		From: s.originBody(), NextKey: hex.EncodeToString(s.Next),
 	}
 	if s.At.InStep {
 		b.Clock = "synced"
@@ -168,6 +174,12 @@ func (e Entry) Statement() (Statement, error) {
 	if b.Notice != nil {
 		s.Notice = *b.Notice
 	}
+	if s.From, err = b.From.origin(); err == nil && b.NextKey != "" {
+		s.Next, err = b.nextKey(nil)
+	}
+	if err != nil {
+		return Statement{}, fmt.Errorf("ledger entry %d: %w", e.Seq, err)
+	}
 	for name, text := range b.Commitments {
 		var h Hash
 		if err := h.UnmarshalText([]byte(text)); err != nil {
@@ -196,49 +208,63 @@ func (e Entry) parse() (body, error) {
 var ErrBroken = errors.New("the ledger is broken")
 
 // Verify checks a ledger from its first entry on, and that it ends at head,
-// which is kept apart so that entries cut from the end are missed. It stops
-// at the first entry that does not hold and says which and why, wrapping
+// which is kept apart so that entries cut from the end are missed. pub is the
+// key of the first entry; an entry may name the key of those after it. It
+// stops at the first entry that does not hold and says which and why, wrapping
 // ErrBroken; any other error came from reading.
 func Verify(pub ed25519.PublicKey, entries iter.Seq2[Entry, error], head Head) error {
+	_, err := VerifyKeys(pub, entries, head)
+	return err
+}
+
+// VerifyKeys is Verify, and answers the key of the last entry; of an empty
+// ledger it is pub. A ledger that went over to another key holds for that key
+// only when this is the one: whoever has neither key could cut it off behind
+// the entry that names the new one.
+func VerifyKeys(pub ed25519.PublicKey, entries iter.Seq2[Entry, error], head Head) (last ed25519.PublicKey, err error) {
 	var at Head
+	last, turn := pub, pub
 	for e, err := range entries {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := e.follows(at, pub); err != nil {
-			return fmt.Errorf("%w at entry %d: %v", ErrBroken, at.Seq+1, err)
+		last = turn
+		if turn, err = e.follows(at, turn); err != nil {
+			return nil, fmt.Errorf("%w at entry %d: %v", ErrBroken, at.Seq+1, err)
 		}
 		at = e.Head()
 	}
 	if at != head {
-		return fmt.Errorf("%w: it ends at entry %d (%.8s…), and %d (%.8s…) was the last that was written",
+		return nil, fmt.Errorf("%w: it ends at entry %d (%.8s…), and %d (%.8s…) was the last that was written",
 			ErrBroken, at.Seq, at.Hash, head.Seq, head.Hash)
 	}
-	return nil
+	return last, nil
 }
 
-func (e Entry) follows(at Head, pub ed25519.PublicKey) error {
+// follows checks that the entry stands behind at and is pub's, and answers
+// whose turn is next.
+func (e Entry) follows(at Head, pub ed25519.PublicKey) (next ed25519.PublicKey, err error) {
 	if e.Seq != at.Seq+1 {
-		return fmt.Errorf("its number is %d", e.Seq)
+		return nil, fmt.Errorf("its number is %d", e.Seq)
 	}
 	if chain(at.Hash, e.Body) != e.Hash {
-		return errors.New("its text or its predecessor was changed")
+		return nil, errors.New("its text or its predecessor was changed")
 	}
 	if !ed25519.Verify(pub, e.Hash[:], e.Signature) {
-		return fmt.Errorf("its signature is not that of key %s", KeyID(pub))
+		return nil, fmt.Errorf("its signature is not that of key %s", KeyID(pub))
 	}
 	b, err := e.parse()
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case b.Format != Format:
-		return fmt.Errorf("its format is %q", b.Format)
+		return nil, fmt.Errorf("its format is %q", b.Format)
 	case b.Seq != e.Seq || b.Prev != at.Hash:
-		return errors.New("it says another place in the chain")
+		return nil, errors.New("it says another place in the chain")
 	case b.Key != KeyID(pub):
-		return fmt.Errorf("it names key %q", b.Key)
+		return nil, fmt.Errorf("it names key %q", b.Key)
 	}
-	return nil
+	return b.nextKey(pub)
 }
 
 // A Commitment binds a ledger entry to a value that stands beside it and can

@@ -74,6 +74,9 @@ func run(args []string, stdin io.Reader, out, errOut io.Writer) int {
 	} else if err == nil {
 		fmt.Fprintf(out, "The ledger holds: %d entries (%d consents, %d withdrawals), the last of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
 			report.Entries, report.Kinds["consent"], report.Kinds["withdrawal"], orNone(report.Last), report.Exported, report.Key)
+		for _, where := range report.Continued {
+			fmt.Fprintf(out, "%s.\n", where)
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(errOut, "hien-verify: the ledger does not hold: %v\n", err)
@@ -96,7 +99,12 @@ type result struct {
 	Key      string         `json:"key"` // of the first entry
 	Last     string         `json:"last,omitempty"`
 	Exported string         `json:"exported,omitempty"`
-	Broken   string         `json:"broken,omitempty"`
+
+	// Continued says where the ledger was put back from a backup or went over
+	// to another key, and what is lost.
+	Continued []string `json:"continued,omitempty"`
+
+	Broken string `json:"broken,omitempty"`
 }
 
 // A header is the first line of an export.
@@ -127,6 +135,27 @@ type body struct {
 	Time    string `json:"time"`
 	Key     string `json:"key"`
 	NextKey string `json:"next_key"` // the ledger goes on with this key, hex
+	From    *from  `json:"from"`     // where a ledger that was put back goes on from
+}
+
+// A from names another ledger's, or this one's, first key and last entry.
+type from struct {
+	Key string `json:"key"`
+	Seq uint64 `json:"seq"`
+}
+
+// says tells where an entry, the first after so many, goes on from.
+func (f from) says(before uint64) (string, error) {
+	key, err := publicKey(f.Key)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("where it goes on from: %w", err)
+	case before == 0:
+		return fmt.Sprintf("Entry 1 goes on from entry %d of another ledger, of key %s: check that one too", f.Seq, keyID(key)), nil
+	case f.Seq > before:
+		return fmt.Sprintf("At entry %d the ledger was put back from a backup; %d entries that stood there are lost", before+1, f.Seq-before), nil
+	}
+	return fmt.Sprintf("At entry %d the ledger was put back from a backup, or went over to another key", before+1), nil
 }
 
 // verify reads an export to its end. Its error says what does not hold, and
@@ -164,6 +193,13 @@ func verify(in io.Reader, wantKey string) (result, error) {
 		b, hash, err := l.follows(r.Entries, prev, key)
 		if err != nil {
 			return r, fmt.Errorf("entry %d: %w", r.Entries+1, err)
+		}
+		if b.From != nil {
+			where, err := b.From.says(r.Entries)
+			if err != nil {
+				return r, fmt.Errorf("entry %d: %w", r.Entries+1, err)
+			}
+			r.Continued = append(r.Continued, where)
 		}
 		if b.NextKey != "" {
 			if key, err = publicKey(b.NextKey); err != nil {

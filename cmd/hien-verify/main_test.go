@@ -25,6 +25,14 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // exported is a ledger of n entries as the gateway writes it.
 func exported(t testing.TB, n int, by consent.Signer) []byte {
 	t.Helper()
+	return exportedOver(t, n, -1, by, by)
+}
+
+// exportedOver is a ledger that goes over to another key with the entries
+// after the first so many; -1: it does not.
+func exportedOver(t testing.TB, n, over int, by, next consent.Signer) []byte {
+	t.Helper()
+	first := by.Public()
 	var head consent.Head
 	var all []consent.Entry
 	for i := range n {
@@ -34,13 +42,21 @@ func exported(t testing.TB, n int, by consent.Signer) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := consent.StateConsent(c)
+		s, with := consent.StateConsent(c), by
 		if i%4 == 3 {
 			s = consent.StateWithdrawal(consent.NewID(), c.Subject(), []consent.Purpose{consent.VisitFrequency}, at)
 		}
 		s.Store, s.Zone, s.Channel, s.Build = "hcm-q1-01", "guest", "portal", "test"
 		s.Commitments = map[string]consent.Hash{"address": consent.Commit("10.77.0.9").Hash()}
-		e, err := consent.Append(head, s, by)
+		switch i {
+		case over:
+			s, by = consent.StateContinued(consent.NewID(), consent.Origin{Key: first, Head: head}, next.Public(), at), next
+		case over + 1:
+			if over >= 0 {
+				s = consent.StateContinued(consent.NewID(), consent.Origin{Key: first, Head: head}, nil, at)
+			}
+		}
+		e, err := consent.Append(head, s, with)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +70,7 @@ func exported(t testing.TB, n int, by consent.Signer) []byte {
 			}
 		}
 	}
-	if err := consent.WriteExport(&b, by.Public(), seq, head, by, noon); err != nil {
+	if err := consent.WriteExport(&b, first, seq, head, by, noon); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -69,10 +85,34 @@ func TestALedgerThatHolds(t *testing.T) {
 	}
 }
 
-// TestAThousandForgeries edits, cuts and swaps. Each is found, and named by
-// the entry where it shows.
+func TestALedgerThatGoesOn(t *testing.T) {
+	r, err := verify(bytes.NewReader(exportedOver(t, 12, 5, signer(1), signer(2))), consent.KeyID(signer(1).Public()))
+	if err != nil || r.Kinds["continued"] != 2 || len(r.Continued) != 2 || !strings.HasPrefix(r.Continued[0], "At entry 6 ") {
+		t.Errorf("got %+v, %v; want that it goes over at entry 6", r, err)
+	}
+	for seq, want := range map[uint64]string{8: "At entry 9 the ledger was put back from a backup, or", 11: "3 entries that stood there are lost"} {
+		if says, err := (from{strings.Repeat("ab", 32), seq}).says(8); err != nil || !strings.Contains(says, want) {
+			t.Errorf("from entry %d: %q, %v; want %q", seq, says, err, want)
+		}
+	}
+	if says, err := (from{strings.Repeat("ab", 32), 8}).says(0); err != nil || !strings.Contains(says, "another ledger") {
+		t.Errorf("a first entry: %q, %v; want that it names another ledger", says, err)
+	}
+	if _, err := (from{"AB", 8}).says(8); err == nil {
+		t.Error("a key that is none was taken")
+	}
+}
+
+// TestAThousandForgeries edits, cuts and swaps, in a ledger of one key and in
+// one that went over to another. Each is found, and named by the entry where it
+// shows.
 func TestAThousandForgeries(t *testing.T) {
-	clean := bytes.SplitAfter(exported(t, 40, signer(1)), []byte("\n"))
+	t.Run("of one key", func(t *testing.T) { forge(t, exported(t, 40, signer(1))) })
+	t.Run("of two keys", func(t *testing.T) { forge(t, exportedOver(t, 40, 20, signer(1), signer(3))) })
+}
+
+func forge(t *testing.T, text []byte) {
+	clean := bytes.SplitAfter(text, []byte("\n"))
 	clean = clean[:len(clean)-1] // what follows the last newline
 	foreign := bytes.SplitAfter(exported(t, 40, signer(2)), []byte("\n"))
 	r := rand.New(rand.NewPCG(20, 26))

@@ -96,7 +96,11 @@ func export(ctx context.Context, w io.Writer, l *sqlite.Ledger, key hien.RouterK
 	if err != nil {
 		return err
 	}
-	return consent.WriteExport(w, key.Signer().Public(), until(head.Seq, l.Entries(ctx)), head, key.Signer(), now)
+	first, err := l.Origin(ctx, key.Signer().Public())
+	if err != nil {
+		return err
+	}
+	return consent.WriteExport(w, first, until(head.Seq, l.Entries(ctx)), head, key.Signer(), now)
 }
 
 func until(last uint64, entries iter.Seq2[consent.Entry, error]) iter.Seq2[consent.Entry, error] {

@@ -130,8 +130,34 @@ func (l *Ledger) entriesAfter(ctx context.Context, after uint64) ([]consent.Entr
 	return page, rows.Err()
 }
 
+// Origin is the key of the ledger's first entry: the router's own unless the
+// ledger has gone over from another.
+func (l *Ledger) Origin(ctx context.Context, own ed25519.PublicKey) (ed25519.PublicKey, error) {
+	key, err := origin(ctx, l.db, own)
+	return key, fault(l.path, "read ledger", err)
+}
+
+func origin(ctx context.Context, q querier, own ed25519.PublicKey) (ed25519.PublicKey, error) {
+	var there bool // a ledger that is read alone may be of an older schema
+	if err := q.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'ledger_origin'").Scan(&there); err != nil || !there {
+		return own, err
+	}
+	var key []byte
+	err := q.QueryRowContext(ctx, "SELECT key FROM ledger_origin").Scan(&key)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return own, nil
+	case err != nil:
+		return nil, err
+	case len(key) != ed25519.PublicKeySize:
+		return nil, fmt.Errorf("%w: the key of its first entry has %d bytes", consent.ErrBroken, len(key))
+	}
+	return key, nil
+}
+
 // Verify checks the ledger against the router's public key, from its first
-// entry to the head that was last written, and answers that head. What does
+// entry to the head that was last written, and answers that head. A ledger that
+// has gone over to that key must end with an entry of it. What does
 // not hold wraps consent.ErrBroken. Entries that are appended meanwhile are
 // not looked at.
 func (l *Ledger) Verify(ctx context.Context, pub ed25519.PublicKey) (consent.Head, error) {
@@ -146,8 +172,16 @@ func (l *Ledger) Verify(ctx context.Context, pub ed25519.PublicKey) (consent.Hea
 			}
 		}
 	}
-	if err := consent.Verify(pub, known, end); err != nil {
+	first, err := l.Origin(ctx, pub)
+	if err != nil {
 		return consent.Head{}, err
+	}
+	last, err := consent.VerifyKeys(first, known, end)
+	if err != nil {
+		return consent.Head{}, err
+	}
+	if !last.Equal(pub) {
+		return consent.Head{}, fmt.Errorf("%w: its last entry is of key %s, and this router's is %s", consent.ErrBroken, consent.KeyID(last), consent.KeyID(pub))
 	}
 	var beyond int
 	err = l.db.QueryRowContext(ctx, "SELECT count(*) FROM ledger WHERE seq > (SELECT seq FROM ledger_head)").Scan(&beyond)
