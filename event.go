@@ -18,10 +18,11 @@ const (
 	StoreVisited   EventKind = "visit"      // a stay has ended
 	Withdrawn      EventKind = "withdrawal" // a person took purposes back
 	Renamed        EventKind = "rename"     // a person has another lead key than before
+	Erased         EventKind = "erasure"    // a person was erased here and is to be erased there
 )
 
-// An Event is what goes upstream. NewEvent, NewWithdrawal and, for the record
-// alone, EventFromRecord make one: none exists that a consent did not allow
+// An Event is what goes upstream. NewEvent, NewWithdrawal, NewErasure and, for
+// the record alone, EventFromRecord make one: none exists that a consent did not allow
 // when it was made, and the record asks again when a batch is built (R-CON-7).
 type Event struct {
 	id      consent.ID
@@ -43,6 +44,8 @@ type Facts struct {
 	SealedFor consent.ID        `json:"sealed_for,omitempty"` // the consent to which the sealed number is bound
 	Visit     *VisitFacts       `json:"visit,omitempty"`      // StoreVisited
 	Withdrawn []consent.Purpose `json:"withdrawn,omitempty"`  // Withdrawn
+	Erased    []consent.Purpose `json:"erased,omitempty"`     // Erased: everything that the person was ever asked for
+	Anew      bool              `json:"anew,omitempty"`       // ConsentChanged: the first consent since an erasure
 }
 
 // VisitFacts are what is told of a visit.
@@ -58,8 +61,8 @@ func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey
 	switch {
 	case !c.Allows(p):
 		return Event{}, fmt.Errorf("event %s: consent %s does not allow %s", kind, c.ID(), p)
-	case kind == Withdrawn:
-		return Event{}, fmt.Errorf("event %s: a withdrawal is made by NewWithdrawal", kind)
+	case kind == Withdrawn, kind == Erased:
+		return Event{}, fmt.Errorf("event %s: it is made by NewWithdrawal or NewErasure", kind)
 	case f.Sealed != "" && !p.Reaches():
 		return Event{}, fmt.Errorf("event %s: %s does not reach the person and carries no number", kind, p)
 	case user == "":
@@ -85,6 +88,17 @@ func NewWithdrawal(after consent.Consent, purposes []consent.Purpose, user LeadK
 	return Event{id: consent.NewID(), kind: Withdrawn, user: user, at: at, facts: f, consent: after}, nil
 }
 
+// NewErasure makes the event that has a person erased upstream, who is known
+// there by that lead key. It needs nothing of the person's here. asked are all
+// purposes that the person ever answered: upstream each is told to be a no.
+func NewErasure(asked []consent.Purpose, user LeadKey, at Moment, f Facts) (Event, error) {
+	if user == "" {
+		return Event{}, fmt.Errorf("erasure: no lead key, so nobody to tell of")
+	}
+	f.Erased = asked
+	return Event{id: consent.NewID(), kind: Erased, user: user, at: at, facts: f}, nil
+}
+
 // EventFromRecord makes an event of what the record holds, with the person's
 // consent as it stands now. Only internal/sqlite calls it; a test holds that.
 func EventFromRecord(id consent.ID, kind EventKind, p consent.Purpose, user LeadKey, at Moment, facts []byte, now consent.Consent) (Event, error) {
@@ -102,7 +116,7 @@ func (e Event) ID() consent.ID { return e.id }
 // Kind is what the event tells.
 func (e Event) Kind() EventKind { return e.kind }
 
-// Purpose is the purpose under which it is told; empty for a withdrawal.
+// Purpose is the purpose under which it is told; empty where it ends something.
 func (e Event) Purpose() consent.Purpose { return e.purpose }
 
 // User is the person upstream.
@@ -118,11 +132,16 @@ func (e Event) Facts() Facts { return e.facts }
 // last read from the record. Upstream hears it with each event.
 func (e Event) Consent() consent.Consent { return e.consent }
 
+// Ends reports whether the event ends something upstream: a withdrawal or an
+// erasure. Such an event needs no consent, goes before all others, and is
+// neither dropped nor parked.
+func (e Event) Ends() bool { return e.kind == Withdrawn || e.kind == Erased }
+
 // Subject is the person's random name, which never goes upstream.
 func (e Event) Subject() consent.ID { return e.consent.Subject() }
 
 // Allowed reports whether the event may still be sent.
-func (e Event) Allowed() bool { return e.kind == Withdrawn || e.consent.Allows(e.purpose) }
+func (e Event) Allowed() bool { return e.Ends() || e.consent.Allows(e.purpose) }
 
 // A Delivery is what became of events that were given to a sink. The sink asks
 // the platform once; an event that is not named stays in the queue, which is
@@ -131,6 +150,7 @@ type Delivery struct {
 	Accepted []consent.ID          // the sink has them; they leave the queue
 	Parked   map[consent.ID]string // the sink will never take them; the answer that says so
 	Refused  int                   // so many, more than one, were refused together: fewer are to be tried at once
+	Again    bool                  // there is more to ask about these same events, and at once
 	Answer   string                // to what was refused together
 	Retry    error                 // the rest is to be tried again, and why
 	After    time.Duration         // not before this long; 0 leaves it to the courier

@@ -41,6 +41,7 @@ type Gateway struct {
 type Parts struct {
 	Record Record
 	Keeper Keeper // nil: nothing is deleted for its age
+	Eraser Eraser // nil without a Record
 	Book   Livebook
 	Door   Door
 	Meter  Meter  // nil: nothing is counted

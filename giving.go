@@ -392,7 +392,9 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		}
 		o.Events = append(o.Events, renamed)
 	}
-	told, err := NewEvent(standing, f.Agreed[0], ConsentChanged, key, now, facts)
+	first := facts
+	first.Anew = m.Anew
+	told, err := NewEvent(standing, f.Agreed[0], ConsentChanged, key, now, first)
 	if err != nil {
 		return OptIn{}, err
 	}

@@ -214,6 +214,7 @@ type Member struct {
 	Sealed    SealedPhone // empty unless a purpose must reach the person
 	Visits    int         // in the record, the open one included
 	LastVisit Moment      // start of the latest visit; the zero Moment if there is none
+	Anew      bool        // was erased, and has not consented since
 }
 
 // Known reports whether there is such a person.

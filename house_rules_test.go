@@ -130,7 +130,7 @@ func worldApart(all []source) (broken []string) {
 // or a consent that was not just given is made of what the record holds; and
 // a withdrawal begins in the gateway. Tests may make what they need.
 func fromRecord(all []source) (broken []string) {
-	allowed := map[string]string{"EventFromRecord": "internal/sqlite", "FromRecord": "internal/sqlite", "NewWithdrawal": ""}
+	allowed := map[string]string{"EventFromRecord": "internal/sqlite", "FromRecord": "internal/sqlite", "NewWithdrawal": "", "NewErasure": ""}
 	for _, s := range all {
 		if s.test {
 			continue

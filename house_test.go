@@ -211,6 +211,7 @@ func TestHouse(t *testing.T) {
 			"tick2.go":             `package hien; var make = EventFromRecord`,
 			"sync/courier/a.go":    `package courier; import c "github.com/hien-wifi/hien/consent"; var f = c.FromRecord`,
 			"internal/sqlite/a.go": `package sqlite; import "github.com/hien-wifi/hien"; var w = hien.NewWithdrawal`,
+			"internal/sqlite/b.go": `package sqlite; import "github.com/hien-wifi/hien"; var w = hien.NewErasure`,
 			"cmd/hien/a.go":        `package main; import . "github.com/hien-wifi/hien"; func f() { NewWithdrawal() }`,
 		}},
 		{"nobody calls a shell", noShell, map[string]string{

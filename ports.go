@@ -64,6 +64,26 @@ type Keeper interface {
 	KeepWallClock(ctx context.Context, w WallClock) error
 }
 
+// An Eraser forgets people, and knows whom it forgot.
+type Eraser interface {
+	// Erase finds the person, under each name that it ever had here, and
+	// records what make answers: the ledger entries, a tombstone for each key,
+	// the outgoing events; and deletes everything else that the record holds
+	// of the person, what is on its way included. It is one transaction, and
+	// what was deleted is overwritten. Nobody found is ErrNoReceipt.
+	Erase(ctx context.Context, who Who, make func([]Person) (Erasure, error)) (Gone, error)
+
+	// Buried reports the day on which the person with that lead key was
+	// erased, if it has not consented since: then nothing that comes late, or
+	// from elsewhere, may bring it back. The day is empty when the clock was
+	// not set.
+	Buried(ctx context.Context, key LeadKey) (day string, buried bool, err error)
+
+	// ErasedAt is when the erasure with that place in the ledger and that id
+	// was recorded; ErrNoReceipt if there is none.
+	ErasedAt(ctx context.Context, seq uint64, id consent.ID) (Moment, error)
+}
+
 // A Livebook is the book of who is in the shop now. It outlives the daemon
 // and not a power cut.
 type Livebook interface {
@@ -191,11 +211,30 @@ type Withdrawal struct {
 	Event     Event
 }
 
-// Who names a person whose consent is to be withdrawn: by the receipt's
-// secret, hashed, or by subject.
+// An Erasure is what is recorded in one transaction when a person is erased.
+type Erasure struct {
+	Statements []consent.Statement // one for each Person, in the same order
+	Keys       []LeadKey           // under each of which the person stays away until it consents anew
+	Events     []Event             // for each key one
+}
+
+// Gone is what an erasure has taken away, so that it is looked for elsewhere
+// too. It must not outlive that.
+type Gone struct {
+	Seq      uint64     // of the ledger entry for the person as it was named
+	ID       consent.ID // of that entry
+	Receipts []consent.Hash
+	Visits   []consent.ID // and the consents that opened one
+	Keys     []LeadKey
+}
+
+// Who names a person, by one of: a receipt's secret, hashed; the subject; the
+// lead key; the mark of a member's device.
 type Who struct {
 	Receipt consent.Hash
 	Subject consent.ID
+	Key     LeadKey
+	Mark    Mark
 }
 
 // A Receipt is what a person can see of a consent given here.

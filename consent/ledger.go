@@ -22,15 +22,16 @@ const Format = "hien-ledger-1"
 const (
 	KindConsent    = "consent"
 	KindWithdrawal = "withdrawal"
+	KindErasure    = "erasure"
 )
 
 // A Statement is what an entry states, before it is chained.
 type Statement struct {
 	Kind        string
-	ID          ID // the consent's or the withdrawal's
+	ID          ID // the consent's, the withdrawal's or the erasure's
 	Subject     ID
-	Answers     []Answer // a consent's answers; for a withdrawal each withdrawn purpose, not agreed
-	Notice      Hash     // zero in a withdrawal
+	Answers     []Answer // a consent's answers; else each purpose that ends, not agreed
+	Notice      Hash     // of a consent; else zero
 	Language    string
 	Store, Zone string
 	Channel     string // where the person answered: "portal", "control"
@@ -50,7 +51,18 @@ func StateConsent(c Consent) Statement {
 
 // StateWithdrawal is the statement that a person took back the purposes.
 func StateWithdrawal(id ID, subject ID, purposes []Purpose, at Moment) Statement {
-	s := Statement{Kind: KindWithdrawal, ID: id, Subject: subject, At: at}
+	return stateEnd(KindWithdrawal, id, subject, purposes, at)
+}
+
+// StateErasure is the statement that everything kept of a person was erased,
+// who had once answered for those purposes. What is left of the person is this
+// entry and those before it, which name nobody.
+func StateErasure(id ID, subject ID, purposes []Purpose, at Moment) Statement {
+	return stateEnd(KindErasure, id, subject, purposes, at)
+}
+
+func stateEnd(kind string, id, subject ID, purposes []Purpose, at Moment) Statement {
+	s := Statement{Kind: kind, ID: id, Subject: subject, Answers: []Answer{}, At: at}
 	for _, p := range purposes {
 		s.Answers = append(s.Answers, Answer{Purpose: p})
 	}

@@ -72,8 +72,8 @@ func run(args []string, stdin io.Reader, out, errOut io.Writer) int {
 		}
 		json.NewEncoder(out).Encode(report)
 	} else if err == nil {
-		fmt.Fprintf(out, "The ledger holds: %d entries (%d consents, %d withdrawals), the last of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
-			report.Entries, report.Kinds["consent"], report.Kinds["withdrawal"], orNone(report.Last), report.Exported, report.Key)
+		fmt.Fprintf(out, "The ledger holds: %d entries (%d consents, %d withdrawals, %d erasures), the last of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
+			report.Entries, report.Kinds["consent"], report.Kinds["withdrawal"], report.Kinds["erasure"], orNone(report.Last), report.Exported, report.Key)
 		for _, where := range report.Continued {
 			fmt.Fprintf(out, "%s.\n", where)
 		}

@@ -43,7 +43,10 @@ func exportedOver(t testing.TB, n, over int, by, next consent.Signer) []byte {
 			t.Fatal(err)
 		}
 		s, with := consent.StateConsent(c), by
-		if i%4 == 3 {
+		switch {
+		case i%8 == 7:
+			s = consent.StateErasure(consent.NewID(), c.Subject(), []consent.Purpose{consent.VisitFrequency}, at)
+		case i%4 == 3:
 			s = consent.StateWithdrawal(consent.NewID(), c.Subject(), []consent.Purpose{consent.VisitFrequency}, at)
 		}
 		s.Store, s.Zone, s.Channel, s.Build = "hcm-q1-01", "guest", "portal", "test"
@@ -79,7 +82,7 @@ func exportedOver(t testing.TB, n, over int, by, next consent.Signer) []byte {
 func TestALedgerThatHolds(t *testing.T) {
 	for _, n := range []int{0, 1, 40} {
 		r, err := verify(bytes.NewReader(exported(t, n, signer(1))), consent.KeyID(signer(1).Public()))
-		if err != nil || r.Entries != uint64(n) || r.Kinds["withdrawal"] != n/4 {
+		if err != nil || r.Entries != uint64(n) || r.Kinds["withdrawal"] != n/8 || r.Kinds["erasure"] != n/8 {
 			t.Errorf("%d entries: got %+v, %v", n, r, err)
 		}
 	}
@@ -179,7 +182,7 @@ func TestWhatAnAuditorSees(t *testing.T) {
 		exit int
 		want string
 	}{
-		"a ledger that holds":         {[]string{good}, 0, "The ledger holds: 8 entries (6 consents, 2 withdrawals)"},
+		"a ledger that holds":         {[]string{good}, 0, "The ledger holds: 8 entries (6 consents, 1 withdrawals, 1 erasures)"},
 		"one that was changed":        {[]string{bad}, 1, "does not hold: entry 1: its text"},
 		"the key of another router":   {[]string{"--key", "0011223344556677", good}, 1, "and not of 0011223344556677"},
 		"no file":                     {nil, 2, "usage"},

@@ -214,7 +214,7 @@ func (d *daemon) openRecord(ctx context.Context) {
 		var key hien.RouterKey
 		if key, err = routerKey(d.cfg.DataDir); err == nil {
 			d.key = key
-			d.record, err = sqlite.Open(ctx, filepath.Join(d.cfg.DataDir, sqlite.FileName), sqlite.Options{Signer: key.Signer(), Log: d.log})
+			d.record, err = sqlite.Open(ctx, filepath.Join(d.cfg.DataDir, sqlite.FileName), sqlite.Options{Signer: key.Signer(), Tombstone: key.Tombstone, Log: d.log})
 		}
 	}
 	if err != nil {
@@ -229,7 +229,7 @@ func (d *daemon) parts() hien.Parts {
 	p := hien.Parts{Book: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
 		Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
-		p.Record, p.Audit, p.Keeper = d.record, d.record, d.record
+		p.Record, p.Eraser, p.Audit, p.Keeper = d.record, d.record, d.record, d.record
 	}
 	return p
 }
@@ -290,11 +290,12 @@ func (d *daemon) setStage(cfg *config.Config, atStart bool) {
 	sinks := make(map[string]part)
 	if s := cfg.Sink; s != nil && d.record != nil { // without a record nothing is queued
 		type address struct {
-			kind, url, key string
-			ca             [sha256.Size]byte
+			kind, url, key                 string
+			eraseAPI, eraseURL, eraseToken string
+			ca                             [sha256.Size]byte
 		}
 		ca, _ := os.ReadFile(s.CAFile) // one that cannot be read is told by the sink
-		sinks[s.Name] = part{is: address{s.Type, s.URL, s.WriteKey.Reveal(), sha256.Sum256(ca)},
+		sinks[s.Name] = part{is: address{s.Type, s.URL, s.WriteKey.Reveal(), s.EraseAPI, s.EraseURL, s.EraseToken.Reveal(), sha256.Sum256(ca)},
 			run: func(ctx context.Context) error { return d.serveSink(ctx, *s) }}
 	}
 	d.sinks.set(sinks)

@@ -20,7 +20,8 @@ var (
 // serveSink carries events to one sink. A sink that cannot be made is the
 // owner's to mend: guests come in all the same.
 func (d *daemon) serveSink(ctx context.Context, s config.Sink) error {
-	sink, err := cdp.New(cdp.Options{URL: s.URL, WriteKey: s.WriteKey.Reveal(), CAFile: s.CAFile})
+	sink, err := cdp.New(cdp.Options{URL: s.URL, WriteKey: s.WriteKey.Reveal(), CAFile: s.CAFile,
+		Regulator: cdp.Regulator(s.EraseAPI), RegulatorURL: s.EraseURL, RegulatorToken: s.EraseToken.Reveal()})
 	if err != nil {
 		d.log.Error("events wait until the sink's section is mended and hien gets SIGHUP", "sink", s.Name, "err", err)
 		d.setSinkWrong(err.Error())

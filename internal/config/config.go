@@ -85,6 +85,10 @@ type Sink struct {
 	URL      string
 	CAFile   string // empty: the system's certificates
 	WriteKey Secret
+
+	EraseAPI   string // "segment" or "rudderstack"; empty: no deletion API is asked, and the next two are empty
+	EraseURL   string // empty: the API's own
+	EraseToken Secret
 }
 
 // Asks reports whether a number is asked in any zone. Then, and only then,

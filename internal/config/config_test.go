@@ -52,7 +52,10 @@ func TestParseReadsEveryOption(t *testing.T) {
 		t.Errorf("write key: got %s, want wk_made_up", got)
 	}
 	got := *c
-	got.SealKey, got.Sink.WriteKey, got.at, got.file = hien.SealKey{}, Secret{}, nil, ""
+	if got := c.Sink.EraseToken.Reveal(); got != "et_made_up" {
+		t.Errorf("erase token: got %s, want et_made_up", got)
+	}
+	got.SealKey, got.Sink.WriteKey, got.Sink.EraseToken, got.at, got.file = hien.SealKey{}, Secret{}, Secret{}, nil, ""
 	want := Config{
 		Enabled: true, SafeMode: true, StoreID: "hcm-q1-01", StoreName: "Quán Hiên",
 		DataDir: "/srv/hien", RunDir: "/var/run/hien", BrandKeyFile: "/etc/hien/brand.key",
@@ -79,7 +82,8 @@ func TestParseReadsEveryOption(t *testing.T) {
 		Policy:      "vn-2026", Mode: "frequency",
 		Controller: consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh", TaxID: "0000000001",
 			Contact: "dpo@hien.example", Recipients: []string{"Nền tảng CDP Mẫu"}, Operator: "Công ty Vận hành Mẫu", Transfer: "Singapore"},
-		Sink: &Sink{Name: "cdp", Type: "segment", URL: "https://cdp.example:8443", CAFile: "/etc/hien/ca.pem"},
+		Sink: &Sink{Name: "cdp", Type: "segment", URL: "https://cdp.example:8443", CAFile: "/etc/hien/ca.pem",
+			EraseAPI: "segment", EraseURL: "https://eu1.api.segmentapis.com"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -391,5 +395,29 @@ func TestSecretDoesNotPrintItself(t *testing.T) {
 	}
 	if got := b.String(); strings.Contains(got, "made_up") || strings.Contains(got, fmt.Sprintf("%x", "made_up")) {
 		t.Errorf("printed %s", got)
+	}
+}
+
+func TestADeletionAPINeedsItsToken(t *testing.T) {
+	sink := func(lines ...string) string {
+		before, _, _ := strings.Cut(shop(t), "\toption erase_api")
+		return before + "\t" + strings.Join(lines, "\n\t") + "\n"
+	}
+	c := parse(t, sink("option erase_api 'rudderstack'", "option erase_token 'et_made_up'", "option erase_url 'https://api.eu.rudderstack.com'"))
+	if s := c.Sink; s.EraseAPI != "rudderstack" || s.EraseToken.Reveal() != "et_made_up" || s.EraseURL != "https://api.eu.rudderstack.com" {
+		t.Errorf("got %+v", s)
+	}
+	for want, text := range map[string]string{
+		"erase_api without erase_token": sink("option erase_api 'segment'"),
+		"erase_token without erase_api": sink("option erase_token 'et_made_up'"),
+		"erase_url without erase_api":   sink("option erase_url 'https://api.example'"),
+		"segment or rudderstack":        sink("option erase_api 'jitsu'", "option erase_token 'et_made_up'"),
+		"without a space":               sink("option erase_api 'segment'", "option erase_token 'et made up'"),
+		"https":                         sink("option erase_api 'segment'", "option erase_token 'et_made_up'", "option erase_url 'http://api.example'"),
+	} {
+		_, err := Parse("f", strings.NewReader(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "made up") {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
 	}
 }

@@ -97,6 +97,7 @@ func (p *parser) section(s uci.Section) {
 	case "sink":
 		p.sink, p.config.Sink = s.Pos, &Sink{Name: name}
 		read(p, s, sinkKind(), p.config.Sink)
+		p.erasing(s, p.config.Sink)
 	}
 }
 
@@ -180,6 +181,18 @@ func read[T any](p *parser, s uci.Section, k kind[T], to *T) {
 func setDefault[T any](k kind[T], row option[T], to *T) {
 	if row.unset != "" && !row.set(to, row.unset) {
 		panic("the default of " + k.typ + "." + row.name + " is not allowed") // a test reads every default
+	}
+}
+
+// erasing holds the options of a deletion API against each other.
+func (p *parser) erasing(at uci.Section, s *Sink) {
+	switch api, token := s.EraseAPI != "", s.EraseToken.Reveal() != ""; {
+	case api && !token:
+		p.errorf(place(at, "erase_api"), "erase_api without erase_token: want the token of the deletion API too")
+	case token && !api:
+		p.errorf(place(at, "erase_token"), "erase_token without erase_api: want erase_api too, segment or rudderstack")
+	case s.EraseURL != "" && !api:
+		p.errorf(place(at, "erase_url"), "erase_url without erase_api: want erase_api and erase_token too")
 	}
 }
 

@@ -152,6 +152,44 @@ func takeBack(ctx context.Context, s *Store, who hien.Who, now hien.Moment, purp
 	})
 }
 
+// forgetAs erases as the gateway does.
+func forgetAs(ctx context.Context, s *Store, who hien.Who, now hien.Moment) (hien.Gone, error) {
+	return s.Erase(ctx, who, func(names []hien.Person) (hien.Erasure, error) {
+		var e hien.Erasure
+		var asked []consent.Purpose
+		for _, p := range names {
+			for _, a := range p.Consent.Answers() {
+				asked = append(asked, a.Purpose)
+			}
+			st := consent.StateErasure(consent.NewID(), p.Consent.Subject(), asked, now)
+			st.Store, st.Channel = "hcm-q1-01", "portal"
+			e.Statements = append(e.Statements, st)
+			for _, key := range p.Keys {
+				if !slices.Contains(e.Keys, key) {
+					e.Keys = append(e.Keys, key)
+				}
+			}
+		}
+		for _, key := range e.Keys {
+			told, err := hien.NewErasure(asked, key, now, hien.Facts{Store: "hcm-q1-01"})
+			if err != nil {
+				return e, err
+			}
+			e.Events = append(e.Events, told)
+		}
+		return e, nil
+	})
+}
+
+func erase(t testing.TB, s *Store, who hien.Who, now hien.Moment) hien.Gone {
+	t.Helper()
+	gone, err := forgetAs(t.Context(), s, who, now)
+	if err != nil {
+		t.Fatalf("erase: %v", err)
+	}
+	return gone
+}
+
 // visited makes a visit's event as the gateway does.
 func visited(m hien.Member, v hien.Visit, since time.Duration) (hien.Event, error) {
 	f := hien.VisitFacts{Number: v.Number, SinceLast: since}

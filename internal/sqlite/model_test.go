@@ -29,13 +29,27 @@ type model struct {
 	stays   map[int]consent.ID               // device → the visit that its stay opened
 	queue   []modelEvent
 	entries int
+	rows    map[int]int  // person → under how many names the record knows it: a lead that comes back has another
+	buried  map[int]bool // erased, and has not agreed to anything since
 }
 
 type modelEvent struct {
 	person     int
-	purpose    consent.Purpose // empty: a withdrawal
+	purpose    consent.Purpose // empty: a withdrawal, or an erasure
 	visit      bool
 	withdrawal int // entries in the ledger when it was told
+	erasure    int // the same
+}
+
+// turn is when an event goes: erasures, withdrawals, everything else.
+func (e modelEvent) turn() int {
+	switch {
+	case e.erasure > 0:
+		return 0
+	case e.withdrawal > 0:
+		return 1
+	}
+	return 2
 }
 
 var asked = []consent.Purpose{visits, zalo, sms}
@@ -70,6 +84,7 @@ func (m *model) OptIn(t *rapid.T) {
 	}
 	m.entries++
 	if m.answers[a.person] == nil {
+		m.rows[a.person]++
 		m.answers[a.person] = make(map[consent.Purpose]bool)
 	}
 	var gone []consent.Purpose
@@ -86,6 +101,9 @@ func (m *model) OptIn(t *rapid.T) {
 		m.stays[a.device] = a.id
 	}
 	m.forget(a.person, gone)
+	if len(a.agreed) > 0 {
+		delete(m.buried, a.person)
+	}
 	for _, p := range a.agreed {
 		m.queue = append(m.queue, modelEvent{person: a.person, purpose: p})
 	}
@@ -123,6 +141,31 @@ func (m *model) Withdraw(t *rapid.T) {
 	m.entries++
 	m.forget(person, gone)
 	m.queue = append(m.queue, modelEvent{person: person, withdrawal: m.entries})
+}
+
+func (m *model) Erase(t *rapid.T) {
+	person := rapid.IntRange(1, 4).Draw(t, "person")
+	m.minute++
+	_, err := forgetAs(m.ctx, m.store, hien.Who{Key: lead(person)}, at(m.minute))
+	if m.rows[person] == 0 {
+		if !errors.Is(err, hien.ErrNoReceipt) {
+			t.Fatalf("erase nobody: got %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.entries += m.rows[person]
+	m.buried[person] = true
+	delete(m.rows, person)
+	delete(m.answers, person)
+	delete(m.visits, person)
+	maps.DeleteFunc(m.owner, func(_, p int) bool { return p == person })
+	// What was withdrawn before need not be told any more; what was erased
+	// before must.
+	m.queue = slices.DeleteFunc(m.queue, func(e modelEvent) bool { return e.person == person && e.erasure == 0 })
+	m.queue = append(m.queue, modelEvent{person: person, erasure: m.entries})
 }
 
 func (m *model) EndStays(t *rapid.T) {
@@ -202,32 +245,23 @@ func (m *model) open(t *rapid.T, path string) {
 // expected is the queue as it must be sent: withdrawals first.
 func (m *model) expected() []modelEvent {
 	want := slices.Clone(m.queue)
-	slices.SortStableFunc(want, func(a, b modelEvent) int {
-		return btoi(a.withdrawal == 0) - btoi(b.withdrawal == 0)
-	})
+	slices.SortStableFunc(want, func(a, b modelEvent) int { return a.turn() - b.turn() })
 	return want
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func (m *model) compare(got []hien.Event, want []modelEvent) {
-	line := func(person hien.LeadKey, p consent.Purpose, visit, withdrawal bool) string {
-		return fmt.Sprintf("%.11s %s visit=%t withdrawal=%t", person, p, visit, withdrawal)
+	line := func(person hien.LeadKey, p consent.Purpose, visit, withdrawal, erasure bool) string {
+		return fmt.Sprintf("%.11s %s visit=%t withdrawal=%t erasure=%t", person, p, visit, withdrawal, erasure)
 	}
 	var a, b []string
 	for _, e := range got {
-		a = append(a, line(e.User(), e.Purpose(), e.Kind() == hien.StoreVisited, e.Kind() == hien.Withdrawn))
+		a = append(a, line(e.User(), e.Purpose(), e.Kind() == hien.StoreVisited, e.Kind() == hien.Withdrawn, e.Kind() == hien.Erased))
 		if !e.Allowed() {
 			m.t.Fatalf("event %s is in a batch and not allowed", e.ID())
 		}
 	}
 	for _, e := range want {
-		b = append(b, line(lead(e.person), e.purpose, e.visit, e.withdrawal > 0))
+		b = append(b, line(lead(e.person), e.purpose, e.visit, e.withdrawal > 0, e.erasure > 0))
 	}
 	if !slices.Equal(a, b) {
 		m.t.Fatalf("batch:\n got %q\nwant %q", a, b)
@@ -247,6 +281,11 @@ func (m *model) Check(t *rapid.T) {
 	end, err := m.store.Verify(m.ctx, signer.Public())
 	if err != nil || end.Seq != uint64(m.entries) {
 		t.Fatalf("ledger: got %d entries, %v, want %d", end.Seq, err, m.entries)
+	}
+	for person := 1; person <= 4; person++ {
+		if _, buried, err := m.store.Buried(m.ctx, lead(person)); err != nil || buried != m.buried[person] {
+			t.Fatalf("person %d is buried: got %t, %v, want %t", person, buried, err, m.buried[person])
+		}
 	}
 	for device := 1; device <= 4; device++ {
 		got, err := m.store.Member(m.ctx, mark(device))
@@ -289,11 +328,11 @@ func TestTheRecordBehavesAsItsModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		m := &model{t: rt, ctx: t.Context(), answers: make(map[int]map[consent.Purpose]bool),
-			owner: make(map[int]int), visits: make(map[int]int), stays: make(map[int]consent.ID)}
+			owner: make(map[int]int), visits: make(map[int]int), stays: make(map[int]consent.ID), rows: make(map[int]int), buried: make(map[int]bool)}
 		m.open(rt, path)
 		defer func() { m.store.Close() }()
 		rt.Repeat(map[string]func(*rapid.T){
-			"": m.Check, "opt in": m.OptIn, "withdraw": m.Withdraw, "end stays": m.EndStays, "deliver": m.Deliver, "restart": m.Restart,
+			"": m.Check, "opt in": m.OptIn, "withdraw": m.Withdraw, "erase": m.Erase, "end stays": m.EndStays, "deliver": m.Deliver, "restart": m.Restart,
 		})
 	})
 }

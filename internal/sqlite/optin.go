@@ -21,6 +21,10 @@ func (s *Store) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Memb
 		if err != nil {
 			return err
 		}
+		names := append([]hien.LeadKey{key}, earlier...)
+		if before.Anew, err = s.anyBuried(ctx, t.reader, names); err != nil {
+			return err
+		}
 		o, err := make(before.Member)
 		if err != nil {
 			return err
@@ -31,6 +35,11 @@ func (s *Store) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Memb
 		}
 		if known, err := t.known(ctx, o.Consent.ID()); err != nil || known {
 			return err
+		}
+		if before.Anew && o.Consent.AllowsAny() {
+			if err := s.lift(ctx, t, names); err != nil {
+				return err
+			}
 		}
 		erased, err = s.optIn(ctx, t, before, o)
 		return err
@@ -119,15 +128,16 @@ func (t *tx) putConsent(ctx context.Context, row person, entry consent.Entry, o 
 	if err != nil {
 		return err
 	}
-	var receipt []byte // null when there is none
-	if o.Receipt != (consent.Hash{}) {
-		receipt = o.Receipt[:]
-	}
 	at := stampOf(c.At())
-	if _, err := t.exec(ctx, `INSERT INTO consents (seq, id, person, notice, language, wall, boot, up, in_step, answers, receipt)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		entry.Seq, c.ID(), row, notice[:], c.Language(), at.wall, at.boot, at.up, at.inStep, string(answers), receipt); err != nil {
+	if _, err := t.exec(ctx, `INSERT INTO consents (seq, id, person, notice, language, wall, boot, up, in_step, answers)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		entry.Seq, c.ID(), row, notice[:], c.Language(), at.wall, at.boot, at.up, at.inStep, string(answers)); err != nil {
 		return err
+	}
+	if o.Receipt != (consent.Hash{}) {
+		if _, err := t.exec(ctx, "INSERT INTO receipts (secret, consent) VALUES (?, ?)", o.Receipt[:], entry.Seq); err != nil {
+			return err
+		}
 	}
 	for _, a := range c.Answers() {
 		if _, err := t.exec(ctx, `INSERT INTO standing (person, purpose, agreed, consent) VALUES (?, ?, ?, ?)
@@ -185,7 +195,7 @@ func (t *tx) narrow(ctx context.Context, m member, after consent.Consent) (bool,
 		return false, nil
 	}
 	for _, p := range gone {
-		if err := t.forgetEvents(ctx, "person = ? AND purpose = ? AND kind <> 'withdrawal'", m.row, p); err != nil {
+		if err := t.forgetEvents(ctx, "person = ? AND purpose = ? AND "+endsNothing, m.row, p); err != nil {
 			return false, err
 		}
 	}
@@ -196,7 +206,7 @@ func (t *tx) narrow(ctx context.Context, m member, after consent.Consent) (bool,
 	}
 	switch {
 	case !after.AllowsAny():
-		if err := t.forgetEvents(ctx, "person = ? AND kind <> 'withdrawal'", m.row); err != nil {
+		if err := t.forgetEvents(ctx, "person = ? AND "+endsNothing, m.row); err != nil {
 			return false, err
 		}
 		deeds = append(deeds, "UPDATE people SET lead_key = NULL, previous_key = NULL, sealed = NULL, sealed_for = NULL WHERE person = ?")

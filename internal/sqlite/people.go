@@ -142,7 +142,7 @@ func (r reader) givenUnder(ctx context.Context, receipt consent.Hash) (person, c
 	var c consentRow
 	var text []byte
 	err := r.QueryRowContext(ctx, `SELECT person, p.subject, id, notice, language, wall, boot, up, in_step, answers
-		FROM consents JOIN people AS p USING (person) WHERE receipt = ?`, receipt[:]).
+		FROM receipts JOIN consents ON seq = consent JOIN people AS p USING (person) WHERE secret = ?`, receipt[:]).
 		Scan(&row, &c.subject, &c.id, &c.notice, &c.language, &c.at.wall, &c.at.boot, &c.at.up, &c.at.inStep, &text)
 	if err != nil {
 		return 0, consent.Consent{}, err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -12,8 +13,8 @@ import (
 )
 
 // What the queue holds at most. A router may be offline for weeks; beyond
-// these limits the oldest events are dropped and counted. A withdrawal is
-// never dropped.
+// these limits the oldest events are dropped and counted. What ends something
+// upstream, a withdrawal or an erasure, is never dropped.
 const (
 	MaxWaiting = 50_000
 	MaxParked  = 1_000
@@ -22,12 +23,29 @@ const (
 	maxAnswer = 500 // bytes of a sink's words
 )
 
-// enqueue puts a person's events at the end of the queue. The zero Event is
-// none.
+// The conditions by which the queue is read: what ends something, and what
+// does not. Each is as its index has it.
+const (
+	erasures    = "kind = 'erasure'"
+	withdrawals = "kind = 'withdrawal'"
+	endsNothing = "kind NOT IN ('erasure', 'withdrawal')"
+)
+
+// enqueue puts events at the end of the queue: a person's, or nobody's. The
+// zero Event is none, and of somebody who was erased only the erasure is
+// taken.
 func (s *Store) enqueue(ctx context.Context, t *tx, row person, events ...hien.Event) error {
+	owner := sql.NullInt64{Int64: int64(row), Valid: row != 0}
 	for _, e := range events {
 		if e.ID() == "" {
 			continue
+		}
+		if e.Kind() != hien.Erased {
+			if _, buried, err := s.buried(ctx, t.reader, e.User()); err != nil {
+				return err
+			} else if buried {
+				continue
+			}
 		}
 		facts, err := json.Marshal(e.Facts())
 		if err != nil {
@@ -36,13 +54,13 @@ func (s *Store) enqueue(ctx context.Context, t *tx, row person, events ...hien.E
 		at := stampOf(e.At())
 		if _, err := t.exec(ctx, `INSERT INTO events (id, kind, purpose, person, user_key, wall, boot, up, in_step, facts)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			e.ID(), e.Kind(), e.Purpose(), row, e.User(), at.wall, at.boot, at.up, at.inStep, string(facts)); err != nil {
+			e.ID(), e.Kind(), e.Purpose(), owner, e.User(), at.wall, at.boot, at.up, at.inStep, string(facts)); err != nil {
 			return err
 		}
 		t.waiting++
 	}
 	if over := s.waiting.Load() + t.waiting - int64(s.limit); over > 0 {
-		return t.drop(ctx, `seq IN (SELECT seq FROM events WHERE kind <> 'withdrawal' ORDER BY seq LIMIT ?)`, over)
+		return t.drop(ctx, "seq IN (SELECT seq FROM events WHERE "+endsNothing+" ORDER BY seq LIMIT ?)", over)
 	}
 	return nil
 }
@@ -56,7 +74,7 @@ func (t *tx) drop(ctx context.Context, where string, args ...any) error {
 
 // dropParked deletes parked events and counts them.
 func (t *tx) dropParked(ctx context.Context, where string, arg any) error {
-	n, err := t.exec(ctx, "DELETE FROM parked WHERE kind <> 'withdrawal' AND "+where, arg)
+	n, err := t.exec(ctx, "DELETE FROM parked WHERE "+endsNothing+" AND "+where, arg)
 	return errors.Join(err, t.dropped(ctx, n))
 }
 
@@ -76,7 +94,7 @@ func (t *tx) dropOld(ctx context.Context, now hien.Moment) error {
 	if err := t.dropParked(ctx, "parked_in_step = 1 AND parked_wall < ?", limit); err != nil {
 		return err
 	}
-	const told = "FROM events WHERE in_step = 1 AND kind <> 'withdrawal' "
+	const told = "FROM events WHERE in_step = 1 AND " + endsNothing + " "
 	var oldest int64
 	err := t.QueryRowContext(ctx, "SELECT wall "+told+"ORDER BY seq LIMIT 1").Scan(&oldest)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && oldest >= limit {
@@ -93,7 +111,7 @@ func (t *tx) dropOld(ctx context.Context, now hien.Moment) error {
 	if err != nil {
 		return err
 	}
-	return t.drop(ctx, "seq < ? AND kind <> 'withdrawal'", keep)
+	return t.drop(ctx, "seq < ? AND "+endsNothing, keep)
 }
 
 // restamp corrects the moments of this boot that were taken before the clock
@@ -122,12 +140,13 @@ func (t *tx) restamp(ctx context.Context, now hien.Moment) error {
 // held, so that the id needs no index on flash.
 type places map[consent.ID]int64
 
-// Batch builds the next batch of at most limit events: withdrawals before
-// everything, else oldest first. Whether an event's purpose still stands is
-// asked again here (R-CON-7); one whose purpose does not is deleted. Once the
+// Batch builds the next batch of at most limit events: erasures before
+// everything, then withdrawals, else oldest first. Whether an event's purpose
+// still stands, and its person has not been erased, is asked again here
+// (R-CON-7, R-MKT-4); an event that may not be sent is deleted. Once the
 // clock is in step, the moments that were taken before are corrected.
 func (s *Store) Batch(ctx context.Context, limit int, now hien.Moment) ([]hien.Event, error) {
-	b := builder{standing: make(map[person]consent.Consent), unreadable: make(map[consent.ID]string), places: make(places)}
+	b := builder{store: s, standing: make(map[person]consent.Consent), unreadable: make(map[consent.ID]string), places: make(places)}
 	err := s.write(ctx, "build batch", func(t *tx) error {
 		if err := t.restamp(ctx, now); err != nil {
 			return err
@@ -137,7 +156,7 @@ func (s *Store) Batch(ctx context.Context, limit int, now hien.Moment) ([]hien.E
 				return err
 			}
 		}
-		for _, which := range []string{"kind = 'withdrawal'", "kind <> 'withdrawal'"} {
+		for _, which := range []string{erasures, withdrawals, endsNothing} {
 			if err := b.take(ctx, t, which, limit); err != nil {
 				return err
 			}
@@ -156,10 +175,11 @@ func (s *Store) Batch(ctx context.Context, limit int, now hien.Moment) ([]hien.E
 
 // A builder fills a batch.
 type builder struct {
+	store      *Store
 	standing   map[person]consent.Consent // of each person in the batch
 	places     places
 	events     []hien.Event
-	refused    []consent.ID          // their purpose no longer stands
+	refused    []consent.ID          // their purpose no longer stands, or their person was erased
 	unreadable map[consent.ID]string // and why
 }
 
@@ -183,7 +203,7 @@ func (b *builder) take(ctx context.Context, t *tx, which string, limit int) erro
 
 func (b *builder) add(ctx context.Context, t *tx, q queued) error {
 	standing, ok := b.standing[q.person]
-	if !ok {
+	if !ok && q.person != 0 {
 		var err error
 		if standing, err = t.standing(ctx, q.person); err != nil {
 			return err
@@ -191,6 +211,14 @@ func (b *builder) add(ctx context.Context, t *tx, q queued) error {
 		b.standing[q.person] = standing
 	}
 	b.places[q.id] = q.seq
+	if q.kind != hien.Erased {
+		if _, buried, err := b.store.buried(ctx, t.reader, q.user); err != nil {
+			return err
+		} else if buried {
+			b.refused = append(b.refused, q.id)
+			return nil
+		}
+	}
 	e, err := hien.EventFromRecord(q.id, q.kind, q.purpose, q.user, q.at.moment(), q.facts, standing)
 	switch {
 	case err != nil: // no sink can mend it, and it must not hold up the others
@@ -216,7 +244,7 @@ type queued struct {
 }
 
 func (t *tx) queued(ctx context.Context, which string, after int64, limit int) ([]queued, error) {
-	rows, err := t.QueryContext(ctx, `SELECT seq, id, kind, purpose, person, user_key, wall, boot, up, in_step, facts
+	rows, err := t.QueryContext(ctx, `SELECT seq, id, kind, purpose, coalesce(person, 0), user_key, wall, boot, up, in_step, facts
 		FROM events WHERE `+which+` AND seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, err
@@ -235,9 +263,28 @@ func (t *tx) queued(ctx context.Context, which string, after int64, limit int) (
 }
 
 // Delivered removes events that the sink has. One that is not there was
-// withdrawn meanwhile.
+// withdrawn meanwhile. With an erasure goes the last place where the lead key
+// stood: the log is emptied of it too.
 func (s *Store) Delivered(ctx context.Context, ids []consent.ID) error {
-	return s.write(ctx, "remove delivered events", func(t *tx) error { return t.remove(ctx, s.lastPlaces(), ids) })
+	erased := false
+	err := s.write(ctx, "remove delivered events", func(t *tx) (err error) {
+		if erased, err = t.anyErasure(ctx, ids); err != nil {
+			return err
+		}
+		return t.remove(ctx, s.lastPlaces(), ids)
+	})
+	if err == nil && erased {
+		s.emptyLog(ctx)
+	}
+	return err
+}
+
+// anyErasure reports whether one of these events is an erasure.
+func (t *tx) anyErasure(ctx context.Context, ids []consent.ID) (bool, error) {
+	waiting, err := collect(ctx, t, func(rows *sql.Rows) (id consent.ID, err error) {
+		return id, rows.Scan(&id)
+	}, "SELECT id FROM events WHERE "+erasures)
+	return slices.ContainsFunc(waiting, func(id consent.ID) bool { return slices.Contains(ids, id) }), err
 }
 
 func (s *Store) lastPlaces() places {
@@ -281,7 +328,7 @@ func (at places) of(ids []consent.ID) (seqs []int64) {
 
 // Park takes events out of the queue that the sink will never take, and keeps
 // them beside it with the answer that says so, for the owner to see. Only the
-// newest MaxParked are kept, and for MaxAge; withdrawals for ever.
+// newest MaxParked are kept, and for MaxAge; what ends something for ever.
 func (s *Store) Park(ctx context.Context, answers map[consent.ID]string, now hien.Moment) error {
 	return s.write(ctx, "park events", func(t *tx) error { return t.park(ctx, s.lastPlaces(), answers, now) })
 }

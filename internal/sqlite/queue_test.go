@@ -252,10 +252,12 @@ func TestNothingThatRunsOftenReadsAWholeTable(t *testing.T) {
 		statement string
 		args      int
 	}{
-		{"SELECT seq FROM events WHERE kind = 'withdrawal' AND seq > ? ORDER BY seq LIMIT ?", 2},
-		{"SELECT seq FROM events WHERE kind <> 'withdrawal' AND seq > ? ORDER BY seq LIMIT ?", 2},
+		{"SELECT seq FROM events WHERE " + erasures + " AND seq > ? ORDER BY seq LIMIT ?", 2},
+		{"SELECT seq FROM events WHERE " + withdrawals + " AND seq > ? ORDER BY seq LIMIT ?", 2},
+		{"SELECT seq FROM events WHERE " + endsNothing + " AND seq > ? ORDER BY seq LIMIT ?", 2},
+		{"SELECT day FROM tombstones WHERE mark = ?", 1},
 		{"DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?)) AND id IN (SELECT value FROM json_each(?))", 2},
-		{"DELETE FROM events WHERE person = ? AND purpose = ? AND kind <> 'withdrawal'", 2},
+		{"DELETE FROM events WHERE person = ? AND purpose = ? AND " + endsNothing, 2},
 		{"UPDATE events SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?", 3},
 		{"UPDATE consents SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?", 3},
 		{"UPDATE audit SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?", 3},
@@ -266,7 +268,7 @@ func TestNothingThatRunsOftenReadsAWholeTable(t *testing.T) {
 		{"SELECT number FROM visits WHERE person = ? ORDER BY number DESC LIMIT 1", 1},
 		{"SELECT person FROM marks WHERE mark = ?", 1},
 		{"SELECT subject FROM people WHERE lead_key = ?", 1},
-		{"SELECT id FROM consents WHERE receipt = ?", 1},
+		{"SELECT person FROM receipts JOIN consents ON seq = consent WHERE secret = ?", 1},
 		{"SELECT seq FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", 2},
 	} {
 		args := make([]any, c.args)
@@ -284,7 +286,7 @@ func TestNothingThatRunsOftenReadsAWholeTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			// An index of its own over few rows, and the argument, may be read whole.
-			if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "visits_open") && !strings.Contains(detail, "json_each") {
+			if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "visits_open") && !strings.Contains(detail, "events_erasures") && !strings.Contains(detail, "events_withdrawals") && !strings.Contains(detail, "json_each") {
 				t.Errorf("%s:\n%s", c.statement, detail)
 			}
 		}

@@ -19,8 +19,9 @@ const FileName = "record.db"
 
 // Options are what a store is opened with.
 type Options struct {
-	Signer consent.Signer // signs the ledger
-	Log    *slog.Logger   // nil: nothing is logged
+	Signer    consent.Signer                    // signs the ledger
+	Tombstone func(hien.LeadKey) hien.Tombstone // of the router's key; nil, in tests: of none
+	Log       *slog.Logger                      // nil: nothing is logged
 
 	set   settings // tests: another journal, another patience
 	limit int      // tests: another MaxWaiting
@@ -30,9 +31,10 @@ type Options struct {
 // lets one caller in at a time.
 type Store struct {
 	Ledger
-	signer consent.Signer
-	log    *slog.Logger
-	limit  int
+	signer    consent.Signer
+	tombstone func(hien.LeadKey) hien.Tombstone
+	log       *slog.Logger
+	limit     int
 
 	waiting atomic.Int64           // events in the queue
 	stale   atomic.Bool            // a commit failed, so waiting is to be counted again
@@ -52,7 +54,10 @@ const checkedWhole = 16 << 20
 // *NewerError, *DamagedError, ErrInUse; and else a disk that cannot be
 // written. The caller closes the store.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
-	s := &Store{signer: opts.Signer, log: opts.Log, limit: opts.limit}
+	s := &Store{signer: opts.Signer, tombstone: opts.Tombstone, log: opts.Log, limit: opts.limit}
+	if s.tombstone == nil {
+		s.tombstone = hien.RouterKey{}.Tombstone
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -419,8 +419,8 @@ func (w *sweeper) oldEvents(ctx context.Context, then time.Time) (int, error) {
 	if w.Dry {
 		limit := then.Add(-MaxAge).UnixNano()
 		var queued, parked int
-		err := w.t.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events WHERE in_step = 1 AND kind NOT IN ('withdrawal', 'erasure') AND wall < ?1),
-			(SELECT count(*) FROM parked WHERE parked_in_step = 1 AND kind NOT IN ('withdrawal', 'erasure') AND parked_wall < ?1)`, limit).Scan(&queued, &parked)
+		err := w.t.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events WHERE in_step = 1 AND `+endsNothing+` AND wall < ?1),
+			(SELECT count(*) FROM parked WHERE parked_in_step = 1 AND `+endsNothing+` AND parked_wall < ?1)`, limit).Scan(&queued, &parked)
 		return queued + parked, err
 	}
 	var before, after int

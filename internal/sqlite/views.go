@@ -59,7 +59,7 @@ type ConsentRow struct {
 type QueueRow struct {
 	ID      consent.ID      `json:"id"`
 	Kind    hien.EventKind  `json:"kind"`
-	Purpose consent.Purpose `json:"purpose,omitempty"` // none in a withdrawal
+	Purpose consent.Purpose `json:"purpose,omitempty"` // none where it ends something
 	At      When            `json:"at"`
 	Parked  bool            `json:"parked"`           // the sink will never take it
 	Answer  string          `json:"answer,omitempty"` // the sink's, that parked it
@@ -179,9 +179,11 @@ func (s *Store) Queue(ctx context.Context, limit int) ([]QueueRow, error) {
 		SELECT * FROM (SELECT 0 AS part, -seq AS turn, id, kind, purpose, wall, in_step, answer
 			FROM parked ORDER BY seq DESC LIMIT ?1)
 		UNION ALL SELECT * FROM (SELECT 1, seq, id, kind, purpose, wall, in_step, ''
-			FROM events WHERE kind = 'withdrawal' ORDER BY seq LIMIT ?1)
+			FROM events WHERE `+erasures+` ORDER BY seq LIMIT ?1)
 		UNION ALL SELECT * FROM (SELECT 2, seq, id, kind, purpose, wall, in_step, ''
-			FROM events WHERE kind <> 'withdrawal' ORDER BY seq LIMIT ?1)
+			FROM events WHERE `+withdrawals+` ORDER BY seq LIMIT ?1)
+		UNION ALL SELECT * FROM (SELECT 3, seq, id, kind, purpose, wall, in_step, ''
+			FROM events WHERE `+endsNothing+` ORDER BY seq LIMIT ?1)
 		ORDER BY part, turn LIMIT ?1`, limit,
 		func(rows *sql.Rows) (r QueueRow, err error) {
 			var part, turn int64

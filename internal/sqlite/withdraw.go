@@ -58,16 +58,23 @@ func (s *Store) withdraw(ctx context.Context, t *tx, m member, w hien.Withdrawal
 	return s.enqueue(ctx, t, m.row, w.Event)
 }
 
-// memberFor finds a person by receipt or by subject; hien.ErrNoReceipt if
-// there is none. A subject is named by hand, and seldom enough to do without
-// an index.
-func (t *tx) memberFor(ctx context.Context, who hien.Who) (member, error) {
+// memberFor finds a person; hien.ErrNoReceipt if there is none. A subject is
+// named by hand, and seldom enough to do without an index.
+func (r reader) memberFor(ctx context.Context, who hien.Who) (member, error) {
 	var row person
 	var err error
-	if who.Subject != "" {
-		row, err = t.person(ctx, "SELECT person FROM people WHERE subject = ?", who.Subject)
-	} else {
-		row, err = t.person(ctx, "SELECT person FROM consents WHERE receipt = ?", who.Receipt[:])
+	switch {
+	case who.Subject != "":
+		row, err = r.person(ctx, "SELECT person FROM people WHERE subject = ?", who.Subject)
+	case who.Key != "":
+		row, err = r.person(ctx, "SELECT person FROM people WHERE lead_key = ?", who.Key)
+		if err == nil && row == 0 {
+			row, err = r.latestOf(ctx, who.Key)
+		}
+	case who.Mark != "":
+		row, err = r.person(ctx, "SELECT person FROM marks WHERE mark = ?", who.Mark)
+	default:
+		row, err = r.person(ctx, "SELECT person FROM receipts JOIN consents ON seq = consent WHERE secret = ?", who.Receipt[:])
 	}
 	if err != nil {
 		return member{}, err
@@ -75,5 +82,5 @@ func (t *tx) memberFor(ctx context.Context, who hien.Who) (member, error) {
 	if row == 0 {
 		return member{}, hien.ErrNoReceipt
 	}
-	return t.member(ctx, row)
+	return r.member(ctx, row)
 }

@@ -31,20 +31,24 @@ const DefaultWriteKey = "write-key-of-the-world"
 //
 // Its fields may be set before the first request.
 type CDP struct {
-	Flavour  Flavour
-	WriteKey string
-	MaxBody  int // bytes of a batch that are too many; by the flavour
+	Flavour    Flavour
+	WriteKey   string
+	EraseToken string // of the deletion API
+	MaxBody    int    // bytes of a batch that are too many; by the flavour
 
-	mu          sync.Mutex
-	down        bool
-	scripts     []Script
-	poison      map[string]bool
-	batches     []Batch
-	events      []json.RawMessage
-	deliveries  map[string]int
-	refused     map[string]int
-	regulations []json.RawMessage
-	more        chan struct{}
+	mu         sync.Mutex
+	down       bool
+	scripts    []Script
+	poison     map[string]bool
+	batches    []Batch
+	events     []json.RawMessage
+	deliveries map[string]int
+	refused    map[string]int
+	more       chan struct{}
+
+	regulations       []Regulation
+	regulationScripts []RegulationScript
+	suppressed        map[string]bool // by userId
 
 	listen func() (net.Listener, error)
 	server *http.Server
@@ -71,6 +75,8 @@ func NewCDP(f Flavour) *CDP {
 	c := &CDP{
 		Flavour:    f,
 		WriteKey:   DefaultWriteKey,
+		EraseToken: DefaultEraseToken,
+		suppressed: make(map[string]bool),
 		poison:     make(map[string]bool),
 		deliveries: make(map[string]int),
 		refused:    make(map[string]int),
@@ -202,13 +208,6 @@ func (c *CDP) Refused(messageID string) int {
 	return c.refused[messageID]
 }
 
-// Regulations are the bodies of the deletion requests that came.
-func (c *CDP) Regulations() []json.RawMessage {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.regulations)
-}
-
 // WaitEvents waits until at least n different events were accepted and
 // returns all of them.
 func (c *CDP) WaitEvents(ctx context.Context, n int) ([]json.RawMessage, error) {
@@ -249,7 +248,7 @@ func (c *CDP) WaitBatches(ctx context.Context, n int) ([]Batch, error) {
 func (c *CDP) accept(events []json.RawMessage) {
 	for _, e := range events {
 		id := messageID(e)
-		if c.deliveries[id]++; c.deliveries[id] == 1 {
+		if c.deliveries[id]++; c.deliveries[id] == 1 && !c.suppressed[userID(e)] {
 			c.events = append(c.events, e)
 		}
 	}

@@ -146,16 +146,51 @@ func TestCDPTakesGzipWhereItsFlavourDoes(t *testing.T) {
 	}
 }
 
-func TestCDPKeepsRegulations(t *testing.T) {
-	cdp := NewCDP(Segment)
-	srv := httptest.NewServer(cdp)
-	defer srv.Close()
-	resp, err := http.Post(srv.URL+"/regulations/sources/s1", "application/json", strings.NewReader(`{"subjectIds":["u"]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if got := cdp.Regulations(); resp.StatusCode != 200 || len(got) != 1 || string(got[0]) != `{"subjectIds":["u"]}` {
-		t.Errorf("status %d, regulations %s; want 200 and the one", resp.StatusCode, got)
+func TestTheDeletionAPIAnswersAsItsPlatformDoes(t *testing.T) {
+	const segment, rudder = `{"regulationType":"SUPPRESS_WITH_DELETE","subjectType":"USER_ID","subjectIds":["u"]}`,
+		`{"regulationType":"suppress_with_delete","users":[{"userId":"u"}]}`
+	for _, test := range []struct {
+		name, path, token, body string
+		flavour                 Flavour
+		want                    int
+		says                    string
+	}{
+		{"Segment takes it", "/regulations", DefaultEraseToken, segment, Segment, 200, `{"data":{"regulateId":"reg_1"}}`},
+		{"Segment: another's token", "/regulations", "wrong", segment, Segment, 403, "forbidden"},
+		{"Segment: another path", "/v2/regulations", DefaultEraseToken, segment, Segment, 404, ""},
+		{"Segment: an unknown type", "/regulations", DefaultEraseToken, rudder, Segment, 422, "validation-failure"},
+		{"Segment: nobody", "/regulations", DefaultEraseToken, `{"regulationType":"SUPPRESS_WITH_DELETE","subjectType":"USER_ID"}`, Segment, 422, "subjectIds"},
+		{"Segment: no JSON", "/regulations", DefaultEraseToken, `{`, Segment, 400, "JSON"},
+		{"RudderStack takes it", "/v2/regulations", DefaultEraseToken, rudder, RudderStack, 200, `"id":"regulation-1"`},
+		{"RudderStack: another's token", "/v2/regulations", "wrong", rudder, RudderStack, 401, "Unauthorized"},
+		{"RudderStack: an unknown type", "/v2/regulations", DefaultEraseToken, segment, RudderStack, 400, "regulationType"},
+		{"RudderStack: nobody", "/v2/regulations", DefaultEraseToken, `{"regulationType":"suppress_with_delete","users":[{}]}`, RudderStack, 400, "userId"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cdp := NewCDP(test.flavour)
+			srv := httptest.NewServer(cdp)
+			defer srv.Close()
+			if _, _, err := sendBatch(t, srv.URL, DefaultWriteKey, batchOf(DefaultWriteKey, "m1")); err != nil {
+				t.Fatal(err)
+			}
+			r, err := http.NewRequest("POST", srv.URL+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+test.token)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			answer, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != test.want || !strings.Contains(string(answer), test.says) {
+				t.Errorf("got %d %s, want %d %s", resp.StatusCode, answer, test.want, test.says)
+			}
+			taken := test.want == 200
+			if (len(cdp.Regulations()) == 1) != taken || cdp.Suppressed("u") != taken || (len(cdp.Events()) == 0) != taken {
+				t.Errorf("regulations %v, suppressed %t, %d events; want that it is carried out: %t", cdp.Regulations(), cdp.Suppressed("u"), len(cdp.Events()), taken)
+			}
+		})
 	}
 }

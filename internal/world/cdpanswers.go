@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // ServeHTTP takes POST /v1/batch, and deletion requests at the paths of
@@ -25,25 +24,11 @@ func (c *CDP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/batch":
 		c.serveBatch(w, r)
-	case r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/regulations"):
+	case r.Method == http.MethodPost && r.URL.Path == c.regulationPath():
 		c.serveRegulation(w, r)
 	default:
 		http.NotFound(w, r)
 	}
-}
-
-func (c *CDP) serveRegulation(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	if err != nil || !json.Valid(body) {
-		http.Error(w, `{"error":"bad request"}`, http.StatusBadRequest)
-		return
-	}
-	c.mu.Lock()
-	c.regulations = append(c.regulations, body)
-	c.signal()
-	c.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	io.WriteString(w, `{"data":{"regulateId":"reg_world"}}`)
 }
 
 func (c *CDP) serveBatch(w http.ResponseWriter, r *http.Request) {

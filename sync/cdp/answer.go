@@ -131,6 +131,9 @@ func (s *Sink) clean(text string) string {
 	for _, secret := range []string{base64.StdEncoding.EncodeToString([]byte(s.writeKey + ":")), s.writeKey} {
 		text = strings.ReplaceAll(text, secret, "[write key]")
 	}
+	if s.regulator != nil {
+		text = strings.ReplaceAll(text, s.regulator.token, "[token]")
+	}
 	text = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unicode.IsControl(r) {
 			return ' '

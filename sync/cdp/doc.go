@@ -34,6 +34,9 @@
 //     destinations and writes it to the warehouse), and by previous_user_id in
 //     every call, by which any can be joined. A withdrawal is therefore told
 //     of both names, in two calls.
+//  12. An erasure is a track "Person Erased" and an identify in which every
+//     category is false, for the same userId. Where a deletion API is set, it
+//     is asked too, and the erasure is accepted when it has taken it.
 //
 // The sources are the code of rudder-server's gateway and of Jitsu's ingest,
 // and Segment's documentation of its HTTP API.

@@ -20,6 +20,7 @@ const (
 const (
 	eventConsent = "Segment Consent Preference Updated" // Segment's own name for it
 	eventVisit   = "Store Visited"
+	eventErased  = "Person Erased"
 )
 
 // A batch is the body of a request.
@@ -83,13 +84,15 @@ func encodeBatch(writeKey string, calls []json.RawMessage, now hien.Moment) ([]b
 // secondCall ends the messageId of an event's second call. Ids are hex digits.
 const secondCall = ".2"
 
-// encodeEvent writes an event as one call; as two a withdrawal of somebody who
-// is known by two lead keys, as few platforms take them for one person.
+// encodeEvent writes an event as one call. As two: an erasure, since some
+// platforms act on what happens and others on what a person is; and a
+// withdrawal of somebody who is known by two lead keys, as few platforms take
+// them for one person.
 func encodeEvent(e hien.Event, now hien.Moment) ([]json.RawMessage, error) {
 	if !e.Allowed() {
 		return nil, fmt.Errorf("encode event %s: its consent does not allow %s", e.ID(), e.Purpose())
 	}
-	c := call{Type: "track", MessageID: string(e.ID()), UserID: e.User(), Context: contextOf(e.Consent())}
+	c := call{Type: "track", MessageID: string(e.ID()), UserID: e.User(), Context: contextOf(e.Consent().Answers())}
 	f := e.Facts()
 	told := map[string]any{"store_id": f.Store}
 	if f.Zone != "" {
@@ -117,13 +120,25 @@ func encodeEvent(e hien.Event, now hien.Moment) ([]json.RawMessage, error) {
 	case hien.StoreVisited:
 		c.Event, c.Properties = eventVisit, told
 		tellVisit(told, f.Visit)
+	case hien.Erased:
+		var no []consent.Answer
+		for _, p := range f.Erased {
+			no = append(no, consent.Answer{Purpose: p})
+		}
+		c.Event, c.Properties, c.Context = eventErased, told, contextOf(no)
 	default:
 		return nil, fmt.Errorf("encode event %s: unknown kind %q", e.ID(), e.Kind())
 	}
 	c.Original, c.Timestamp, c.SentAt = stamps(e.At(), now)
 	calls := []call{c}
-	if e.Kind() == hien.Withdrawn && f.Previous != "" {
+	switch {
+	case e.Kind() == hien.Withdrawn && f.Previous != "":
 		c.UserID, c.MessageID = f.Previous, c.MessageID+secondCall
+		calls = append(calls, c)
+	case e.Kind() == hien.Erased:
+		// The traits that a lead was given with are emptied.
+		c.Type, c.Event, c.Properties, c.MessageID = "identify", "", nil, c.MessageID+secondCall
+		c.Traits = map[string]any{"store_id": f.Store, "sealed_phone": nil, "sealed_for": nil}
 		calls = append(calls, c)
 	}
 	var texts []json.RawMessage
@@ -153,13 +168,13 @@ func tellVisit(told map[string]any, v *hien.VisitFacts) {
 }
 
 // contextOf says yes or no for every purpose that the person was asked for.
-func contextOf(c consent.Consent) callContext {
+func contextOf(answers []consent.Answer) callContext {
 	to := callContext{
 		Library:    library{"hien", hien.Version},
 		Consent:    preferences{map[consent.Purpose]bool{}},
 		Management: management{"custom", "and", []consent.Purpose{}, []consent.Purpose{}},
 	}
-	for _, a := range c.Answers() {
+	for _, a := range answers {
 		to.Consent.Categories[a.Purpose] = a.Agreed
 		if a.Agreed {
 			to.Management.Allowed = append(to.Management.Allowed, a.Purpose)

@@ -108,6 +108,7 @@ func TestHowEventsAreWritten(t *testing.T) {
 		{"renamed", sending, []hien.Event{event(t, 19, hien.Renamed, consent.ContactZalo, happened, hien.Facts{Zone: "guest", Previous: former}, given(t, consent.ContactZalo))}},
 		{"renamed-visit", sending, []hien.Event{event(t, 20, hien.StoreVisited, consent.VisitFrequency, happened, hien.Facts{Zone: "guest", Previous: former, Visit: &hien.VisitFacts{Number: 4}}, given(t, consent.VisitFrequency))}},
 		{"renamed-withdrawal", sending, []hien.Event{event(t, 21, hien.Withdrawn, "", happened, hien.Facts{Previous: former, Withdrawn: all}, given(t, all...).Without())}},
+		{"erasure", sending, []hien.Event{event(t, 22, hien.Erased, "", happened, hien.Facts{Erased: all}, consent.Consent{})}},
 		{"several", sending, []hien.Event{
 			event(t, 16, hien.Withdrawn, "", happened, hien.Facts{Withdrawn: all}, given(t, all...).Without()),
 			event(t, 17, hien.LeadGiven, consent.ContactZalo, happened, lead, given(t, consent.ContactZalo)),
@@ -158,7 +159,7 @@ func holdsTheRules(t *testing.T, text []byte) {
 	for _, call := range b.Batch {
 		id, second := strings.CutSuffix(call["messageId"].(string), ".2")
 		user := person
-		if second { // a withdrawal under the key of before
+		if second && call["type"] == "track" { // a withdrawal under the key of before
 			user = former
 		}
 		if call["userId"] != string(user) || call["anonymousId"] != nil {

@@ -33,6 +33,13 @@ type Options struct {
 	// of the system's; empty for the system's.
 	CAFile string
 
+	// Regulator is whose deletion API is asked to erase people too; none when
+	// empty. RegulatorURL is its base address, the API's own when empty, and
+	// RegulatorToken its token, a secret.
+	Regulator      Regulator
+	RegulatorURL   string
+	RegulatorToken string
+
 	// Transport replaces the sink's own, in tests.
 	Transport http.RoundTripper
 }
@@ -44,6 +51,9 @@ type Sink struct {
 	host     string
 	writeKey string
 	client   *http.Client
+
+	regulator *regulator          // nil without one
+	told      map[consent.ID]bool // events of which one of two requests was taken
 }
 
 // Timeouts of one request. A shop's uplink may be slow.
@@ -62,6 +72,10 @@ func New(o Options) (*Sink, error) {
 	if o.WriteKey == "" || strings.ContainsFunc(o.WriteKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("write_key: want the key of the source: letters, digits and signs, without spaces")
 	}
+	regulator, err := newRegulator(o)
+	if err != nil {
+		return nil, err
+	}
 	transport := o.Transport
 	if transport == nil {
 		roots, err := readRoots(o.CAFile)
@@ -74,13 +88,15 @@ func New(o Options) (*Sink, error) {
 			TLSHandshakeTimeout:   dialTimeout,
 			ResponseHeaderTimeout: answerTimeout,
 			IdleConnTimeout:       30 * time.Second,
-			MaxIdleConns:          1,
+			MaxIdleConns:          2,
 		}
 	}
 	return &Sink{
-		endpoint: base.JoinPath("v1", "batch").String(),
-		host:     base.Hostname(),
-		writeKey: o.WriteKey,
+		endpoint:  base.JoinPath("v1", "batch").String(),
+		host:      base.Hostname(),
+		writeKey:  o.WriteKey,
+		regulator: regulator,
+		told:      make(map[consent.ID]bool),
 		client: &http.Client{
 			Transport:     transport,
 			Timeout:       wholeTimeout,
@@ -140,7 +156,25 @@ type parcel struct {
 // Send makes at most one request, with the first events that fit into one
 // batch. The others have no fate: a withdrawal may come while this request is
 // under way, so whoever holds the queue has to look into it before the next.
+//
+// With a deletion API an erasure takes two requests, in two calls, and so does
+// the first consent of somebody who was erased.
 func (s *Sink) Send(ctx context.Context, events []hien.Event, now hien.Moment) hien.Delivery {
+	if s.regulator == nil {
+		return s.batch(ctx, events, now)
+	}
+	s.forgetTold(events)
+	if head := erasures(events); len(head) > 0 {
+		return s.erase(ctx, head, now)
+	}
+	if back := s.returning(events); len(back) > 0 {
+		return s.lift(ctx, back, now)
+	}
+	return s.batch(ctx, events, now)
+}
+
+// batch makes at most one request for /v1/batch.
+func (s *Sink) batch(ctx context.Context, events []hien.Event, now hien.Moment) hien.Delivery {
 	d := hien.Delivery{Parked: make(map[consent.ID]string)}
 	batch := load(events, now, d.Parked)
 	if len(batch) == 0 {

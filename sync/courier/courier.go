@@ -10,8 +10,9 @@
 // A sink that refuses several events together is given half as many, and half
 // of those, until the one that it will not take is alone. That one is parked,
 // and then twice as many go at once with each batch that is taken. Two things
-// are not parked: a withdrawal, which has to be told upstream, and more than
-// TooMany events in a row, which are hardly to blame. Both wait for the owner.
+// are not parked: what ends something, a withdrawal or an erasure, which has to
+// be told upstream; and more than TooMany events in a row, which are hardly to
+// blame. Both wait for the owner.
 package courier
 
 import (
@@ -32,9 +33,10 @@ import (
 // A Queue keeps events until they are delivered. Each method is one
 // transaction.
 type Queue interface {
-	// Batch is what to send next, at most limit events: withdrawals before
-	// everything else, then in the order in which things happened. It holds
-	// no event that its person's consent does not allow any more.
+	// Batch is what to send next, at most limit events: erasures before
+	// everything else, then withdrawals, then in the order in which things
+	// happened. It holds no event that its person's consent does not allow any
+	// more.
 	Batch(ctx context.Context, limit int, now hien.Moment) ([]hien.Event, error)
 	// Delivered removes events that the sink has. Unknown ids are no error.
 	Delivered(ctx context.Context, ids []consent.ID) error
@@ -60,6 +62,7 @@ const (
 	SlowRetry   = 15 * time.Minute // also between attempts at a sink that has to be mended
 	MaxAfter    = 5 * time.Minute  // the longest Retry-After that is believed
 	IdleLook    = time.Minute      // between looks into an empty queue that nobody has woken us for
+	manyAgain   = 8                // times in a row that a sink may have more to ask about the same events
 	bookkeeping = 10 * time.Second // for the queue to note what became of a batch
 )
 
@@ -81,6 +84,7 @@ type Courier struct {
 	failures int
 	told     string // the stop that the owner was told of
 	limit    int    // events asked of the queue next time
+	more     int    // times in a row that the sink had more to ask about the same events
 	inARow   int    // parked since the sink last accepted an event, or the owner called
 }
 
@@ -165,11 +169,15 @@ func (c *Courier) carry(ctx context.Context) time.Duration {
 		c.limit = d.Refused / 2
 		c.log.Debug("the sink refuses events together; half as many are tried", "events", d.Refused, "answer", d.Answer)
 		return 0
+	case d.Again && c.more < manyAgain:
+		c.more++
+		return 0
 	case len(d.Accepted)+len(d.Parked) == 0:
 		return c.failed(ctx, "the sink does not take events now", errors.New("it answers nothing about them"), 0)
 	case len(d.Accepted) > 0:
 		c.limit = min(2*c.limit, BatchLimit)
 	}
+	c.more = 0
 	c.well()
 	return 0
 }
@@ -178,13 +186,13 @@ func (c *Courier) carry(ctx context.Context) time.Duration {
 func (c *Courier) hold(events []hien.Event, d hien.Delivery) hien.Delivery {
 	for _, e := range events {
 		why, parked := d.Parked[e.ID()]
-		if !parked || e.Kind() != hien.Withdrawn {
+		if !parked || !e.Ends() {
 			continue
 		}
 		delete(d.Parked, e.ID())
 		c.limit = 1 // it stands at the head of the queue, and nothing goes along
 		if d.Stop == nil {
-			d.Stop = fmt.Errorf("the sink refuses withdrawal %s, and nothing is sent before it; look at the sink's settings and ask those who run it; the answer: %s", e.ID(), why)
+			d.Stop = fmt.Errorf("the sink refuses %s %s, and nothing is sent before it; look at the sink's settings and ask those who run it; the answer: %s", e.Kind(), e.ID(), why)
 		}
 	}
 	if len(d.Accepted) > 0 || c.inARow+len(d.Parked) <= TooMany {

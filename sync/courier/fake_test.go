@@ -53,10 +53,13 @@ func (q *shelf) Batch(ctx context.Context, limit int, _ hien.Moment) ([]hien.Eve
 }
 
 func rank(e hien.Event) int {
-	if e.Kind() == hien.Withdrawn {
+	switch e.Kind() {
+	case hien.Erased:
 		return 0
+	case hien.Withdrawn:
+		return 1
 	}
-	return 1
+	return 2
 }
 
 func (q *shelf) Delivered(ctx context.Context, ids []consent.ID) error {
@@ -198,6 +201,15 @@ func visits(t fataler, first, n int) []hien.Event {
 func withdrawal(t fataler) hien.Event {
 	t.Helper()
 	e, err := hien.NewWithdrawal(consent.Consent{}, []consent.Purpose{consent.VisitFrequency}, "k1:00", hien.Moment{}, hien.Facts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func erasure(t fataler) hien.Event {
+	t.Helper()
+	e, err := hien.NewErasure([]consent.Purpose{consent.VisitFrequency}, "k1:00", hien.Moment{}, hien.Facts{})
 	if err != nil {
 		t.Fatal(err)
 	}

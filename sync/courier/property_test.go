@@ -23,10 +23,11 @@ type life struct {
 }
 
 // An attempt is one call of the sink: what it says, and which events are
-// withdrawn while it thinks.
+// withdrawn, or erased with their person, while it thinks.
 type attempt struct {
-	Fate int
-	Back []int
+	Fate  int
+	Back  []int
+	Erase bool // they go with a person who is erased
 }
 
 // TestEachEventHasOneEffect runs couriers that end at any moment against a
@@ -38,7 +39,7 @@ func TestEachEventHasOneEffect(t *testing.T) {
 		total := rapid.IntRange(1, 300).Draw(rt, "events")
 		lives := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) life {
 			return life{rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) attempt {
-				return attempt{rapid.IntRange(0, 7).Draw(rt, "fate"), rapid.SliceOfN(rapid.IntRange(0, total-1), 0, 3).Draw(rt, "back")}
+				return attempt{rapid.IntRange(0, 8).Draw(rt, "fate"), rapid.SliceOfN(rapid.IntRange(0, total-1), 0, 3).Draw(rt, "back"), rapid.Bool().Draw(rt, "erase")}
 			}), 1, 10).Draw(rt, "attempts"), rapid.IntRange(0, 600).Draw(rt, "seconds")}
 		}), 0, 8).Draw(rt, "lives")
 		events := visits(rt, 0, total)
@@ -131,6 +132,9 @@ func (w *house) answers(t *rapid.T, attempts []attempt, end func()) func(context
 		}
 		if len(a.Back) > 0 {
 			back := withdrawal(t)
+			if a.Erase {
+				back = erasure(t)
+			}
 			w.withdrawals = append(w.withdrawals, back.ID())
 			var forbidden []consent.ID
 			for _, n := range a.Back {
@@ -157,6 +161,8 @@ func (w *house) answers(t *rapid.T, attempts []attempt, end func()) func(context
 		case 6:
 			end()
 			return hien.Delivery{Accepted: some, Retry: ctx.Err()}
+		case 8: // it has more to ask, and takes nothing yet
+			return hien.Delivery{Again: true}
 		case 7:
 			if len(events) > 1 {
 				return hien.Delivery{Refused: len(events), Answer: "400"}

@@ -266,3 +266,42 @@ func TestAWithdrawalIsNeverParked(t *testing.T) {
 		})
 	}
 }
+
+func TestAnErasureThatIsRefusedIsNotParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue, sink := &shelf{}, &platform{}
+		e := erasure(t)
+		sink.set(byName(among(e)))
+		queue.add(visits(t, 0, 3)...)
+		queue.add(e)
+		r := start(t, queue, sink)
+		if s := r.State(); len(queue.parked) != 0 || s.Doing != courier.Stopped || !strings.Contains(s.Trouble, "refuses erasure") {
+			t.Errorf("parked %v, state %+v; want that it waits for the owner", queue.parked, s)
+		}
+	})
+}
+
+// A sink may need several requests for one event. It is asked at once, but not
+// for ever.
+func TestASinkMayHaveMoreToAsk(t *testing.T) {
+	for _, test := range []struct{ more, attempts int }{{1, 2}, {3, 4}, {1000, 12}} {
+		synctest.Test(t, func(t *testing.T) {
+			queue, sink := &shelf{}, &platform{}
+			sink.set(func(_ context.Context, n int, events []hien.Event) hien.Delivery {
+				if n < test.more {
+					return hien.Delivery{Again: true}
+				}
+				return hien.Delivery{Accepted: ids(events)}
+			})
+			queue.add(erasure(t))
+			start(t, queue, sink)
+			if n := sink.attempts(); queue.len() == 0 && !now().Wall.Equal(boot) || test.more < 8 && (n != test.attempts || queue.len() != 0) {
+				t.Errorf("more %d times: %d attempts at once, %d left", test.more, n, queue.len())
+			}
+			pass(time.Minute)
+			if n := sink.attempts(); n > test.attempts+8 {
+				t.Errorf("more %d times: %d attempts in a minute", test.more, n)
+			}
+		})
+	}
+}
