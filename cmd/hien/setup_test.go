@@ -163,7 +163,7 @@ func TestSetupIsPutBackWhenTheOwnerSaysNo(t *testing.T) {
 
 func TestSetupDryRunTouchesNothing(t *testing.T) {
 	b := newBench(t, "22.03-two-radios")
-	status, out, errOut := b.hien("Quán Hiên\n\n\n\n\n2\n\n\n", "--dry-run")
+	status, out, errOut := b.hien("Quán Hiên\n\n\n\n\n2\n\n\n\n", "--dry-run")
 	if status != 0 {
 		t.Fatalf("status %d, saying %q", status, errOut)
 	}

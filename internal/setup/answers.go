@@ -23,10 +23,11 @@ type Answers struct {
 	Radios     []string     // on which it is
 	OWE        bool         // it is encrypted for phones that can do so without a password
 	Purposes   []consent.Purpose
-	SealKey    string // of the brand; empty: that of the configuration, or see NewSeal
-	NewSeal    bool   // a pair is made when the changes are
-	Sender     string // of codes: "log", or empty for none
-	Masquerade bool   // the guests share the router's own address; without OpenWrt only
+	Facts      map[consent.Fact]string // about who answers for the data; without those the policy needs nothing is asked
+	SealKey    string                  // of the brand; empty: that of the configuration, or see NewSeal
+	NewSeal    bool                    // a pair is made when the changes are
+	Sender     string                  // of codes: "log", or empty for none
+	Masquerade bool                    // the guests share the router's own address; without OpenWrt only
 }
 
 // MaxSSID is the longest name of a WiFi, in bytes (IEEE 802.11-2020 §9.4.2.2).
@@ -38,6 +39,29 @@ const (
 	zoneName   = "guest"
 	packagedID = "shop"
 )
+
+// facts are what the owner is asked about the controller, with the length that
+// the configuration has room for, in characters. The flag is the option with
+// hyphens.
+var facts = []struct {
+	consent.Fact
+	most     int
+	question Phrase
+	about    string
+}{
+	{consent.FactName, 120, askController, "who answers for guests' data: the `NAME` as registered, or none"},
+	{consent.FactAddress, 200, askAddress, "the postal `ADDRESS` of whoever answers for guests' data, or none"},
+	{consent.FactTaxID, 32, askTaxID, "the tax `ID` of whoever answers for guests' data, or none"},
+	{consent.FactContact, 120, askContact, "the mail `ADDRESS` or telephone for guests' questions, or none"},
+}
+
+// checkFact holds that the configuration can say it.
+func checkFact(flag, text string, most int) error {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > most || strings.ContainsFunc(text, unprinted) {
+		return refuse(badFact, flag, most)
+	}
+	return nil
+}
 
 // zoneFor is the zone section of the configuration that guests on device are
 // in: the one that has it, else the one that is called guest, else the only
@@ -72,6 +96,10 @@ func (r *Router) Propose() (a Answers, err error) {
 	a.StoreName, a.StoreID, a.SealKey = main.get("store_name"), main.get("store_id"), main.get("seal_key")
 	if a.StoreID == packagedID && main.get("enabled") == "0" {
 		a.StoreID = ""
+	}
+	a.Facts = make(map[consent.Fact]string)
+	for _, f := range facts {
+		a.Facts[f.Fact] = main.get(string(f.Fact))
 	}
 	a.Masquerade = !r.OpenWrt
 	if main.get("masquerade") != "" {

@@ -83,6 +83,10 @@ func none(v string) bool {
 
 // Fields are all of them, in the order in which they are asked.
 func Fields() []*Field {
+	return slices.Concat(beforeFacts(), factFields(), afterFacts())
+}
+
+func beforeFacts() []*Field {
 	return []*Field{
 		{Flag: "store-name", About: "the shop's `NAME`, as guests read it",
 			question: plainly(askName),
@@ -161,6 +165,33 @@ func Fields() []*Field {
 			question: askWhat,
 			answer:   proposePurposes,
 			set:      setPurposes},
+	}
+}
+
+// factFields ask about the controller, when anything is asked of guests.
+func factFields() (fields []*Field) {
+	for _, f := range facts {
+		flag := strings.ReplaceAll(string(f.Fact), "_", "-")
+		fields = append(fields, &Field{Flag: flag, About: f.about,
+			asked: func(q *Questions) bool {
+				return len(q.Purposes) > 0 && (f.Fact == consent.FactName || q.Facts[consent.FactName] != "")
+			},
+			known:    func(q *Questions) bool { return q.Facts[f.Fact] != "" },
+			question: plainly(f.question),
+			answer:   func(*Questions, Language) string { return wordNone },
+			set: func(q *Questions, v string) error {
+				if none(v) {
+					v = ""
+				}
+				q.Facts[f.Fact] = v
+				return checkFact(flag, v, f.most)
+			}})
+	}
+	return fields
+}
+
+func afterFacts() []*Field {
+	return []*Field{
 		{Flag: "seal-key", About: "the brand's seal `KEY`, or new for a new pair",
 			asked:    func(q *Questions) bool { return slices.ContainsFunc(q.Purposes, consent.Purpose.Reaches) },
 			known:    func(q *Questions) bool { return q.SealKey != "" },

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/setup"
 )
 
@@ -105,7 +106,7 @@ func TestAConversation(t *testing.T) {
 		language     setup.Language
 		typed        string
 	}{
-		{"talk-en", "25.12-own-guests", setup.English, "Quan\n\nbr-lan\nbr-x\nnew\n192.168.1.1/24\n10.9.0.1\n\nQuan\nQuan 2\nradio7\nradio1\nperhaps\nyes\n1,9\n1, contact_zalo\nx\nnew\nfax\nlog\n"},
+		{"talk-en", "25.12-own-guests", setup.English, "Quan\n\nbr-lan\nbr-x\nnew\n192.168.1.1/24\n10.9.0.1\n\nQuan\nQuan 2\nradio7\nradio1\nperhaps\nyes\n1,9\n1, contact_zalo\nCông ty Mẫu\n1 Đường Mẫu\n999999999999999999999999999999999\n0000000001\ndpo@shop.example\nx\nnew\nfax\nlog\n"},
 		{"talk-vi", "22.03-two-radios", setup.Vietnamese, "Tạp hóa Ba Mươi\n\n\n\nall\ncó\nkhông\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -124,12 +125,14 @@ func TestAConversation(t *testing.T) {
 func TestAnswersByFlags(t *testing.T) {
 	r := readRouter(t, "25.12-own-guests")
 	all := map[string]string{"store-name": "Quan", "store-id": "q-1", "interface": "new", "network": "10.9.0.1/22", "ssid": "Khách", "radios": "radio1",
-		"owe": "no", "purposes": "contact_sms,share_partner:acme", "seal-key": "new", "sender": "none"}
+		"owe": "no", "purposes": "contact_sms,share_partner:acme", "seal-key": "new", "sender": "none",
+		"controller-name": "Công ty Mẫu", "controller-address": "1 Đường Mẫu", "controller-tax-id": "0000000001", "controller-contact": "none"}
 	a, said, err := talk(t, r, setup.English, "", all)
 	if err != nil || said != "" {
 		t.Fatalf("got %v, and %q was asked; want nothing", err, said)
 	}
-	if a.Network.String() != "10.9.0.1/22" || a.SSID != "Khách" || len(a.Radios) != 1 || len(a.Purposes) != 2 || !a.NewSeal || a.Sender != "" {
+	if a.Network.String() != "10.9.0.1/22" || a.SSID != "Khách" || len(a.Radios) != 1 || len(a.Purposes) != 2 || !a.NewSeal || a.Sender != "" ||
+		a.Facts[consent.FactName] != "Công ty Mẫu" || a.Facts[consent.FactTaxID] != "0000000001" || a.Facts[consent.FactContact] != "" {
 		t.Errorf("got %+v", a)
 	}
 	for flag, c := range map[string]struct{ value, says string }{
@@ -142,6 +145,8 @@ func TestAnswersByFlags(t *testing.T) {
 		"sender":     {"pigeon", `--sender: "pigeon" is no way`},
 		"ssid":       {" ", "--ssid: This needs an answer"},
 		"masquerade": {"yes", "--masquerade does not apply"},
+
+		"controller-tax-id": {strings.Repeat("9", 33), "--controller-tax-id has at most 32 characters"},
 	} {
 		given := maps.Clone(all)
 		given[flag] = c.value
@@ -150,6 +155,11 @@ func TestAnswersByFlags(t *testing.T) {
 		}
 	}
 	given := maps.Clone(all)
+	given["controller-name"] = "none" // nobody's address
+	if _, _, err := talk(t, r, setup.English, "", given); err == nil || !strings.Contains(err.Error(), "--controller-address does not apply") {
+		t.Errorf("an address of nobody: got %v", err)
+	}
+	given = maps.Clone(all)
 	given["interface"] = "guest" // by the name that the owner gave it
 	delete(given, "network")
 	if a, _, err := talk(t, r, setup.English, "", given); err != nil || a.Interface != "br-guest" {

@@ -54,6 +54,10 @@ var phrases = map[Phrase]map[Language]string{
 		English:    "The short name has 1 to 32 of a-z, 0-9, - and _, beginning with a letter or digit.",
 		Vietnamese: "Tên ngắn gồm 1 đến 32 ký tự a-z, 0-9, - và _, bắt đầu bằng chữ hoặc số.",
 	},
+	badFact: {
+		English:    "--%[1]v has at most %[2]d characters in one line.",
+		Vietnamese: "--%[1]v dài tối đa %[2]d ký tự, trên một dòng.",
+	},
 	badSealKey: {
 		English:    "A seal key is hien-seal-1: and 43 characters, as `hien keygen` prints it.",
 		Vietnamese: "Khóa niêm phong gồm hien-seal-1: và 43 ký tự, như `hien keygen` in ra.",
@@ -185,6 +189,10 @@ var phrases = map[Phrase]map[Language]string{
 		English:    "%[1]v is switched off, and stays so. Guests see its WiFi once you switch it on in LuCI under Network, Wireless.",
 		Vietnamese: "%[1]v đang tắt và vẫn để tắt. Khách sẽ thấy WiFi này khi bạn bật nó trong LuCI, mục Network, Wireless.",
 	},
+	incomplete: {
+		English:    "Guests are greeted and let in, and asked nothing, until the settings have: %[1]v. LuCI has them under \"Who answers for the data\".",
+		Vietnamese: "Khách được chào và mời vào, chưa được hỏi gì, cho đến khi cài đặt có đủ: %[1]v. Trong LuCI: \"Ai chịu trách nhiệm về dữ liệu\".",
+	},
 	noSender: {
 		English:    "Nothing sends codes yet, so that no number is asked: the portal greets and lets in.",
 		Vietnamese: "Chưa có cách gửi mã nên chưa hỏi số điện thoại: trang chào chỉ chào và mời vào.",
@@ -206,6 +214,12 @@ var phrases = map[Phrase]map[Language]string{
 	askOWE:         {English: "Guests need no password. Shall newer phones be encrypted all the same?", Vietnamese: "Khách không cần mật khẩu. Có mã hóa cho điện thoại đời mới không?"},
 	askPurposes: {English: "What may guests be asked for, each in a box of its own that is not ticked?\nNumbers with commas between them, or none: then the portal greets and lets in.",
 		Vietnamese: "Xin phép khách những gì? Mỗi mục là một ô riêng, không đánh dấu sẵn.\nGhi các số, cách nhau bằng dấu phẩy, hoặc none: khi đó chỉ chào và mời vào."},
+	askController: {English: "Who answers for what guests agree to? The company or person, as registered. none leaves it open, and nothing is asked until it is known.",
+		Vietnamese: "Ai chịu trách nhiệm về dữ liệu của khách? Tên công ty hoặc chủ hộ như trong giấy đăng ký. Trả lời none để sau, khi đó chưa hỏi khách gì."},
+	askAddress: {English: "Its postal address.", Vietnamese: "Địa chỉ của công ty hoặc chủ hộ ấy."},
+	askTaxID:   {English: "Its tax id.", Vietnamese: "Mã số thuế."},
+	askContact: {English: "How do guests reach whoever answers for their data? An address for mail, or a telephone number.",
+		Vietnamese: "Khách hỏi về dữ liệu của mình qua đâu? Thư điện tử hoặc số điện thoại."},
 	askSealKey: {English: "The brand's seal key, under which numbers are sealed (hien-seal-1:…). new makes a pair and shows you the private half once.",
 		Vietnamese: "Khóa niêm phong của thương hiệu, dùng để niêm phong số điện thoại (hien-seal-1:…). new tạo một cặp khóa và cho bạn xem nửa bí mật một lần."},
 	askSender:      {English: "How are codes sent? log writes them into the router's log, for a trial; none leaves it open, and no number is asked until it is set up.", Vietnamese: "Gửi mã bằng cách nào? log ghi vào nhật ký của bộ định tuyến để dùng thử; none để sau, khi đó chưa hỏi số điện thoại."},

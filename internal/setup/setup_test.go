@@ -102,6 +102,7 @@ var stories = []struct {
 	{"22.03-two-radios", "22.03-two-radios", map[string]string{"store-name": "Tạp hóa Ba Mươi", "radios": "all", "owe": "no"}},
 	{"22.03-one-of-two-radios-owe", "22.03-two-radios", map[string]string{"store-name": "Tạp hóa Ba Mươi", "radios": "radio0", "owe": "có", "network": "192.168.70.1/24"}},
 	{"23.05-switch-one-radio", "23.05-switch-one-radio", map[string]string{"store-name": "Sạp Cô Tư", "purposes": "1,4", "seal-key": "new", "sender": "log"}},
+	{"24.10-x86-asks", "24.10-x86-no-wifi", map[string]string{"store-name": "Khách sạn", "purposes": "1", "controller-name": "Công ty Mẫu", "controller-address": "1 Đường Mẫu", "controller-tax-id": "0000000001", "controller-contact": "dpo@shop.example"}},
 	{"24.10-x86-no-wifi", "24.10-x86-no-wifi", map[string]string{"store-name": "Khách sạn", "store-id": "ks-01"}},
 	{"25.12-own-guests-kept", "25.12-own-guests", map[string]string{"store-name": "Quan", "interface": "br-guest"}},
 	{"25.12-own-guests-beside", "25.12-own-guests", map[string]string{"store-name": "Quan"}},
@@ -313,6 +314,9 @@ func TestNotes(t *testing.T) {
 		{"a zone that is open", "25.12-own-guests", "", "", "", map[string]string{"interface": "br-guest"}, "The firewall zone guest lets guests reach this router itself"},
 		{"a radio that is off", "22.03-two-radios", "", "", "", nil, "radio1 (5 GHz) is switched off"},
 		{"no WiFi", "22.03-two-radios", "", "", "", map[string]string{"ssid": "none"}, "No WiFi is made for guests"},
+		{"nobody who answers for the data", "22.03-two-radios", "", "", "", map[string]string{"purposes": "1"}, "until the settings have: controller_name, controller_address, controller_tax_id, controller_contact."},
+		{"data that goes to nobody by name", "22.03-two-radios", "hien", "config hien 'main'", "config sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n\nconfig hien 'main'",
+			map[string]string{"purposes": "1", "controller-name": "Công ty Mẫu", "controller-address": "1 Đường Mẫu", "controller-tax-id": "0000000001", "controller-contact": "dpo@shop.example"}, "until the settings have: recipient."},
 		{"another name for machines", "22.03-two-radios", "hien", "store_id 'shop'", "store_id 'b'", map[string]string{"store-id": "c"}, "The shop's short name was b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

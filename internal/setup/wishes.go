@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hien-wifi/hien/consent"
 )
 
 // What a section says where the owner is not asked. A flashed image says the
@@ -24,6 +26,7 @@ const (
 	gatePriority = "2"
 	defaultMark  = "0x1000000"
 
+	defaultPolicy = "vn-2026"
 	defaultPortal = "2050"
 	defaultDNS    = "2053"
 	defaultAPI    = "2443"
@@ -187,6 +190,12 @@ func (p *planner) hien() error {
 	case p.NewSeal:
 		main = append(main, is("seal_key", unmadeSeal))
 	}
+	if len(p.Purposes) > 0 {
+		for _, f := range facts {
+			main = append(main, is(string(f.Fact), p.Facts[f.Fact]))
+		}
+		p.noteIncomplete()
+	}
 	if !p.OpenWrt {
 		value := "0"
 		if p.Masquerade {
@@ -210,4 +219,26 @@ func (p *planner) hien() error {
 	p.wish(hienFile, "code", "sender", is("type", p.Sender))
 	p.note(trialSender)
 	return nil
+}
+
+// noteIncomplete tells what the notice lacks, by the policy that is
+// configured: until it is there nothing is asked. A policy of the owner's own
+// is not looked into.
+func (p *planner) noteIncomplete() {
+	main := shop(p.trees[hienFile])
+	policy, err := consent.LoadPolicy(cmp.Or(main.get("policy"), defaultPolicy))
+	if main.get("policy_file") != "" || err != nil {
+		return
+	}
+	var lacks []string
+	for _, f := range policy.Lacks(consent.Controller{
+		Name: p.Facts[consent.FactName], Address: p.Facts[consent.FactAddress],
+		TaxID: p.Facts[consent.FactTaxID], Contact: p.Facts[consent.FactContact],
+		Delivers: len(p.trees[hienFile].of("sink")) > 0, Recipients: main.words("recipient"),
+	}) {
+		lacks = append(lacks, string(f))
+	}
+	if len(lacks) > 0 {
+		p.note(incomplete, strings.Join(lacks, ", "))
+	}
 }

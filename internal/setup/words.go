@@ -80,6 +80,7 @@ const (
 	takenSSID
 	badName
 	badID
+	badFact
 	badSealKey
 	noSealKey
 	noInterface
@@ -114,6 +115,7 @@ const (
 	notIsolated
 	noWiFi
 	radioOff
+	incomplete
 	noSender
 	trialSender
 
@@ -127,6 +129,10 @@ const (
 	askRadios
 	askOWE
 	askPurposes
+	askController
+	askAddress
+	askTaxID
+	askContact
 	askSealKey
 	askSender
 	askMasquerade
