@@ -23,7 +23,11 @@ type bound struct {
 
 // where says in which section an option stands.
 func where(option string) string {
-	if option == "store_name" {
+	switch option {
+	case "store_name", "policy", "mode", "recipient":
+		return "hien"
+	}
+	if strings.HasPrefix(option, "controller_") {
 		return "hien"
 	}
 	return "zone"
@@ -48,7 +52,7 @@ func values(b bound) []string {
 	all := []string{"x", "-1", "0", "1", "00", " ", "4h ", "4H", "1h1h", "1m1h", "1d12h", "24d", "24d1s", "1h30m", "90s", "59s", "60s", "1m", "0s", "0m", "23h59m60s", "86400s", "86401s",
 		"10000001s", "99999999999s", "h", "4", "1.5h", "1e3", "+4h", "４h",
 		"63999", "64000", "63k", "64k", "64K", "0064k", "999k", "999999", "1000000", "1M", "1m", "10G", "11G", "10000M", "10001M", "10000000000", "10000000001", "99999999999", "1000G", "1001G", "1T", "k", "1kk",
-		"visit_frequency", "contact_zalo", "share_partner:banh_mi", "share_partner:", "share_partner:Banh", "share_partner:" + strings.Repeat("a", 32), "share_partner:" + strings.Repeat("a", 33), "zalo", "zalo-app", "ocsp", "ntp", "ntp ",
+		"vn-2026", "eu-gdpr", "VN-2026", "frequency", "basic", "visit_frequency", "contact_zalo", "share_partner:banh_mi", "share_partner:", "share_partner:Banh", "share_partner:" + strings.Repeat("a", 32), "share_partner:" + strings.Repeat("a", 33), "zalo", "zalo-app", "ocsp", "ntp", "ntp ",
 		"02:00:5e:10:00:01", "02-00-5e-10-00-01", "0200.5e10.0001", "02:00:5E:10:00:0A", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "01:00:5e:10:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "0000.0000.0000", "02:00:5e-10:00:01", "g2:00:5e:10:00:01", "02005e100001", "02:00:5e:10:00:01 ",
 		"example.com", "menu.shop.example", "example", "Example.com", "https://example.com", "*.example.com", "192.0.2.7", "192.0.2.0/24", "2001:db8::7", "2001:db8::/32", "10.0.0.0/4", "exa mple.com", "a_b.example.com", "-a.example.com",
 		"Cà phê thứ hai giảm một nửa.", "hai\tba", "\u202eabc", "abc\u2066", "a\u200fb", "\u00a0", "\u2003", "\ufeff", "\u0085", "a\u0085b", "\u2028", "a\u2029b", "\u3000", "it's", `say "hi"`, `back\slash`, "<b>bold</b>", "#", "👩‍🍳 phở"}

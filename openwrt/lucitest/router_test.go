@@ -23,6 +23,8 @@ config hien 'main'
 	option store_id 'hcm-q1-01'
 	option store_name 'Quán Hiên'
 	option seal_key 'hien-seal-1:CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+	option controller_name 'Công ty TNHH Hiên Mẫu'
+	list recipient 'Nền tảng CDP Mẫu'
 
 config zone 'guest'
 	option interface 'br-hien'

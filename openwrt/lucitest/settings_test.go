@@ -32,6 +32,10 @@ func TestSettingsShowWhatStands(t *testing.T) {
 		}
 		for selector, want := range map[string]string{
 			"#cbi-hien-main-store_name input":                        "Quán Hiên",
+			"#cbi-hien-main-controller_name input":                   "Công ty TNHH Hiên Mẫu",
+			"#cbi-hien-main-recipient .item *":                       "Nền tảng CDP Mẫu",
+			"#cbi-hien-main-policy select":                           "vn-2026",
+			"#cbi-hien-main-mode select":                             "frequency",
 			"#cbi-hien-guest-offer textarea":                         "Trà đá tặng bạn.",
 			"#cbi-hien-guest-pass input":                             "4h",
 			"#cbi-hien-guest-idle input":                             "30m",
@@ -200,6 +204,9 @@ func TestEveryMistakeIsKnown(t *testing.T) {
 		{"more for one than for all", "\toption all_down '5M'\n"},
 		{"too little for all", "\toption all_down '64k'\n"},
 		{"a volume for longer than a day", "\toption volume '1G'\n\toption visit_gap '1h'\n"},
+		{"a policy that cannot be read", "main: \toption policy_file '/nowhere.json'\n" + sender},
+		{"visits, of which nothing is kept", "main: \toption mode 'basic'\n"},
+		{"nobody who answers for the data or receives it", sender + "\nconfig sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n"},
 		{"a number and no brand key, and codes in the log", sender},
 	} {
 		text := settings
@@ -208,6 +215,13 @@ func TestEveryMistakeIsKnown(t *testing.T) {
 		}
 		if strings.Contains(c.more, "volume") {
 			text = strings.Replace(text, "option pass '4h'", "option pass '7d'", 1)
+		}
+		if strings.Contains(c.name, "nobody") {
+			text = nobodyAnswers(text)
+		}
+		if more, ok := strings.CutPrefix(c.more, "main: "); ok {
+			option, rest, _ := strings.Cut(more, "\n")
+			text, c.more = withMain(text, option+"\n"), rest
 		}
 		r.configure(text + c.more)
 		reply := ask[[]string](b, `L.require("hien.calls").then(c => c.check()).then(a => a.says)`)

@@ -1,9 +1,12 @@
 package lucitest
 
 import (
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/control"
 	"github.com/hien-wifi/hien/internal/doctor"
 )
@@ -74,6 +77,8 @@ func troubles() []control.Status {
 		func(s *control.Status) {
 			s.Couriers[0] = control.Courier{Sink: "cdp", State: control.CourierRetrying, Detail: "connection refused", Waiting: 3}
 		},
+		func(s *control.Status) { s.Unasked = unasked("") },
+		func(s *control.Status) { s.Unasked = unasked("\toption policy_file '/nowhere.json'\n") },
 	} {
 		s := well()
 		spoil(&s)
@@ -81,6 +86,28 @@ func troubles() []control.Status {
 		all = append(all, s)
 	}
 	return all
+}
+
+// unasked is what the daemon makes of settings in which nobody answers for the
+// data, with more options of the shop.
+func unasked(more string) *control.Unasked {
+	cfg, err := config.Parse("hien", strings.NewReader(withMain(nobodyAnswers(settings), more)+
+		"\nconfig sender 'code'\n\toption type 'log'\n\nconfig sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n"))
+	if err != nil {
+		panic(err)
+	}
+	why, todo := cfg.Unasked()
+	return &control.Unasked{Why: why, Todo: todo}
+}
+
+// nobodyAnswers takes out who does, and who receives data.
+func nobodyAnswers(text string) string {
+	return regexp.MustCompile(`\t(option controller_name|list recipient) .*\n`).ReplaceAllString(text, "")
+}
+
+// withMain are settings with more options of the shop.
+func withMain(text, more string) string {
+	return strings.Replace(text, "config hien 'main'\n", "config hien 'main'\n"+more, 1)
 }
 
 // crowd is who is in the shop, masked or with whole addresses.

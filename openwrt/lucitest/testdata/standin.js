@@ -327,6 +327,14 @@
 		}
 	}
 
+	class ListValue extends Value {
+		input(id) {
+			return E('select', { id: this.widget(id), disabled: this.map.readonly || null }, this.choices.map(([ key, title ]) =>
+				E('option', { value: key, selected: key == this.cfg[id] ? '' : null }, [ title ])));
+		}
+		formvalue(id) { return this.nodes[id].querySelector('select').value; }
+	}
+
 	/* LuCI has a drop-down here. Like it, this one forgets values that are no choice. */
 	class MultiValue extends Value {
 		input(id) {
@@ -407,7 +415,7 @@
 		parse(id) { this.formvalue(id) == this.default ? this.remove(id) : this.write(id, this.formvalue(id)); }
 	}
 
-	const form = { Map: FormMap, Flag, NamedSection, TypedSection, Value, TextValue, DynamicList, MultiValue };
+	const form = { Map: FormMap, Flag, NamedSection, TypedSection, Value, TextValue, ListValue, DynamicList, MultiValue };
 
 	/* ---- poll: a test says when ---- */
 

@@ -10,6 +10,13 @@ const day = 86400;
 
 const table = {
 	store_name: { text: 64 },
+	controller_name: { text: 120 },
+	controller_address: { text: 200 },
+	controller_tax_id: { text: 32 },
+	controller_contact: { text: 120 },
+	recipient: { list: true, text: 80 },
+	policy: { word: /^(vn-2026|vn-2023|eu-gdpr)$/ },
+	mode: { word: /^(frequency|basic)$/ },
 	offer: { text: 200 },
 	terms: { text: 400 },
 	pass: { time: [ 1, 24 * day ], shown: [ '1s', '24d' ] },

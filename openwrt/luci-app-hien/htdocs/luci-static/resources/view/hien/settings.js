@@ -23,6 +23,17 @@ const presets = () => [
 	[ 'zalo-app', _('all of Zalo') ]
 ];
 
+const policies = () => [
+	[ 'vn-2026', _('Vietnam: Law 91/2025/QH15') ],
+	[ 'vn-2023', _('Vietnam, before 2026: Decree 13/2023/NĐ-CP') ],
+	[ 'eu-gdpr', _('European Union: GDPR') ]
+];
+
+const modes = () => [
+	[ 'frequency', _('a history of visits, of those who agree to it') ],
+	[ 'basic', _('a number and one time') ]
+];
+
 /* field adds an option whose value must be within the table's limits. */
 function field(section, widget, option, title, description, placeholder) {
 	const o = section.option(widget, option, title, description);
@@ -70,6 +81,14 @@ function choice(section, known, ...about) {
 	};
 }
 
+/* one is one of some values; the first stands for an option that is not there, and is not written for that. */
+function one(section, known, ...about) {
+	const o = field(section, form.ListValue, ...about);
+
+	known.forEach(([ value, title ]) => o.value(value, title));
+	o.load = id => uci.get('hien', id, o.option) || known[0][0];
+}
+
 /* networks has the fields that follow for each guest network, under its name when there are several. */
 function networks(map, ...about) {
 	const s = map.section(form.TypedSection, 'zone', ...about);
@@ -105,6 +124,16 @@ return view.extend({
 		text(s, 'offer', _('Offer'), _('For everybody who comes in, whether they give something or not: one or two sentences.'));
 		text(s, 'terms', _('Terms of the WiFi'), _('The rules of the house, shown before anybody comes in.'));
 		choice(s, purposes(), 'purpose', _('What is asked'), _('Each is asked for on its own, with a box that is not ticked. None: nothing is asked.'));
+
+		s = m.section(form.NamedSection, 'main', 'hien', _('Who answers for the data'), _('Guests read this before they agree. While something is missing that the law wants there, they are asked nothing.'));
+
+		field(s, form.Value, 'controller_name', _('Company or owner'), _('As registered.'));
+		field(s, form.Value, 'controller_address', _('Address'));
+		field(s, form.Value, 'controller_tax_id', _('Tax id'));
+		field(s, form.Value, 'controller_contact', _('For questions about data'), _('An address for mail, or a telephone number.'));
+		field(s, form.DynamicList, 'recipient', _('Who receives data'), _('By name, such as the platform. At least one as soon as data is delivered.'));
+		one(s, policies(), 'policy', _('By which law'));
+		one(s, modes(), 'mode', _('What is kept of a person'), _('With a number and one time alone, visits cannot be counted.'));
 
 		s = networks(m, _('Time and speed'), _('Speeds are in bits per second, such as 512k or 4M. A field that is left empty limits nothing.'));
 
