@@ -74,9 +74,8 @@ twice: deps-release ## builds from two copies of the sources in two places: not 
 qemu: deps-qemu ## tries each machine's program under QEMU: an opt-in and more
 	$(RELEASE) qemu
 
-hardware: ARCHS := $(if $(filter file,$(origin ARCHS)),$(ARCHS),$(error the table wants all machines: leave ARCHS out))
-hardware: deps-release ## writes the table of sizes and memory in docs/hardware.md
-	$(RELEASE) doc
+hardware: deps-release deps-test ## writes the table of sizes and memory in docs/hardware.md, always of all machines
+	$(GO) -C tools run ./release $(if $(VERSION),-version '$(VERSION)') doc
 
 # OPKG_KEY and APK_KEY are the files of the keys that sign the feeds; without
 # them the feeds are signed by keys for development, made once.
