@@ -167,6 +167,7 @@ const (
 	DidTrust   = "trust"
 	DidUntrust = "trust no more"
 	DidBlock   = "block"
+	DidExport  = "export leads"
 	DidUnblock = "block no more"
 	DidRetain  = "delete what is too old"
 )

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Policy is what a law asks of those who ask people, as data: the wording
@@ -30,6 +31,7 @@ type Policy struct {
 	MaxAgeMonths int                 `json:"max_age_months"` // of a consent; older ones are asked for anew (R-CON-9)
 	Deadlines    map[string]Deadline `json:"deadlines"`      // by request: "withdraw", "access", "correct", "erase"
 	Retention    Retention           `json:"retention"`
+	Sending      Sending             `json:"sending,omitzero"`
 	Purposes     map[string]Use      `json:"purposes"` // by Purpose; all partners share "share_partner"
 	Title        Words               `json:"title"`
 	Body         []Paragraph         `json:"body"`
@@ -66,6 +68,16 @@ type Retention struct {
 	EvidenceMonths  int `json:"evidence_months"` // proof, since the consent ended
 	RequestMonths   int `json:"request_months"`  // the file of a person's request
 	AccessLogMonths int `json:"access_log_months"`
+}
+
+// Sending bounds whoever sends people what they agreed to: it goes with every
+// export of leads, as a router itself sends none of it (R-MKT-2). The zero
+// Sending is of a law that has no such bounds.
+type Sending struct {
+	From      string `json:"from"` // "07:00", in the shop's time
+	Until     string `json:"until"`
+	MaxPerDay int    `json:"max_per_day"` // to one number, by one sender
+	Label     string `json:"label"`       // which an advertisement begins with
 }
 
 // A Use is one purpose as the policy words and bounds it (R-MKT-1).
@@ -318,6 +330,13 @@ func (p *Policy) faults() (faults []string) {
 	for _, request := range Requests {
 		if d := p.Deadlines[request]; d.Days <= 0 || d.WithOthersDays < d.Days {
 			fault("the deadline of %s is missing", request)
+		}
+	}
+	if s := p.Sending; s != (Sending{}) {
+		_, fromErr := time.Parse("15:04", s.From)
+		_, untilErr := time.Parse("15:04", s.Until)
+		if fromErr != nil || untilErr != nil || s.From >= s.Until || s.MaxPerDay <= 0 || s.Label == "" {
+			fault("sending is not whole: want from, until, max_per_day and label")
 		}
 	}
 	r := p.Retention

@@ -186,6 +186,7 @@ func TestADamagedPolicyIsRefused(t *testing.T) {
 		"a name that is not there":     {edit("{controller}", "{controler}"), "there is no {controler}"},
 		"a brace that is not closed":   {edit("{controller}", "{controller"), "there is no {controller"},
 		"a version of another policy":  {edit(`"vn-2026.1"`, `"eu-gdpr.1"`), "does not begin with the id"},
+		"hours that are none":          {edit(`"22:00"`, `"25:00"`), "sending is not whole"},
 		"a channel without a cap":      {edit(`"max_per_month": 2`, `"max_per_month": 0`), "no max_per_month"},
 		"a fact that no shop can tell": {edit(`"controller_name"`, `"controller_mood"`), "controller_mood"},
 		"something behind its end":     {append(slices.Clone(good), "{}"...), "follows its end"},

@@ -40,20 +40,24 @@ func exportLedger(ctx context.Context, c *call) error {
 	if *path == "" {
 		return writeLedger(ctx, cfg, c.out)
 	}
-	f, err := os.CreateTemp(filepath.Dir(*path), ".hien-ledger-*")
-	if err != nil {
-		return fmt.Errorf("export ledger: %w", err)
-	}
-	defer os.Remove(f.Name()) // of one that failed
-	err = errors.Join(writeLedger(ctx, cfg, f), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), *path)
-	}
-	if err != nil {
+	if err := writeFile(*path, func(w io.Writer) error { return writeLedger(ctx, cfg, w) }); err != nil {
 		return fmt.Errorf("export ledger to %s: %w", *path, err)
 	}
 	fmt.Fprintf(c.out, "The ledger was written to %s. `hien-verify %[1]s` checks it.\n", *path)
 	return nil
+}
+
+// writeFile makes a file that only its owner can read, whole or not at all.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".hien-export-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // of one that failed
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // writeLedger asks the daemon for the ledger, and reads the record when none

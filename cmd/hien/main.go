@@ -45,6 +45,7 @@ func commands() []command {
 		{"status", "", "is everything running", statusHelp, true, showStatus},
 		{"guests", "", "who is in the shop now", guestsHelp, true, showGuests},
 		{"visits", "", "the latest visits of those who agreed to it", visitsHelp, true, showVisits},
+		{"leads export", "", "what they allow, with sealed numbers, as a file", leadsExportHelp, false, exportLeads},
 		{"leads", "", "the people who agreed to something", leadsHelp, true, showLeads},
 		{"consents", "", "what each of them agreed to, as it stands", consentsHelp, true, showConsents},
 		{"withdraw", "SUBJECT [PURPOSE...]", "take back a person's purposes", withdrawHelp, true, withdraw},

@@ -29,6 +29,7 @@ func (d *daemon) house() control.House {
 		Audit:        d.audit,
 		VerifyLedger: d.verifyLedger,
 		ExportLedger: d.exportLedger,
+		ExportLeads:  d.exportLeads,
 		Retention:    d.retention,
 		Retain:       d.retain,
 		Owner:        d.owner(),

@@ -104,26 +104,53 @@ func (c *Client) VerifyLedger(ctx context.Context) (Ledger, error) {
 // ExportLedger writes the ledger to w, as consent.WriteExport does. One that
 // was cut off is an error.
 func (c *Client) ExportLedger(ctx context.Context, w io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://hien/v1/ledger/export", nil)
+	return c.stream(ctx, w, http.MethodGet, "ledger/export", nil)
+}
+
+// stream writes a long answer to w as it comes.
+func (c *Client) stream(ctx context.Context, w io.Writer, method, what string, body any) error {
+	resp, err := c.send(ctx, method, what, body)
 	if err != nil {
-		return fmt.Errorf("ask the daemon: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the daemon: %w", err)
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		var p problem
-		if json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&p) != nil || p.Error == "" {
-			p.Error = "it answered " + resp.Status
-		}
-		return fmt.Errorf("the daemon: %s", p.Error)
+		return refused(resp, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)))
 	}
 	if _, err := io.Copy(w, resp.Body); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return nil
+}
+
+// refused is what the daemon answered in the place of what was asked for.
+func refused(resp *http.Response, dec *json.Decoder) error {
+	var p problem
+	if dec.Decode(&p) != nil || p.Error == "" {
+		p.Error = "it answered " + resp.Status
+	}
+	return fmt.Errorf("the daemon: %s", p.Error)
+}
+
+// send asks, and answers whatever came back.
+func (c *Client) send(ctx context.Context, method, what string, body any) (*http.Response, error) {
+	var send io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("ask the daemon: %w", err)
+		}
+		send = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://hien/v1/"+what, send)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	return resp, nil
 }
 
 // Withdraw takes back a subject's purposes; none named means all. The answer
@@ -176,30 +203,14 @@ func query(limit int) string {
 }
 
 func ask[T any](ctx context.Context, c *Client, method, what string, body any) (answer T, err error) {
-	var send io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return answer, fmt.Errorf("ask the daemon: %w", err)
-		}
-		send = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://hien/v1/"+what, send)
+	resp, err := c.send(ctx, method, what, body)
 	if err != nil {
-		return answer, fmt.Errorf("ask the daemon: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return answer, fmt.Errorf("ask the daemon: %w", err)
+		return answer, err
 	}
 	defer resp.Body.Close()
 	dec := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode != http.StatusOK {
-		var p problem
-		if dec.Decode(&p) != nil || p.Error == "" {
-			p.Error = "it answered " + resp.Status
-		}
-		return answer, fmt.Errorf("the daemon: %s", p.Error)
+		return answer, refused(resp, dec)
 	}
 	if err := dec.Decode(&answer); err != nil {
 		return answer, fmt.Errorf("read the daemon's answer: %w", err)

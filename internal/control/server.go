@@ -34,6 +34,10 @@ type House struct {
 	VerifyLedger func(context.Context) (Ledger, error)
 	ExportLedger func(context.Context, io.Writer) error // as consent.WriteExport
 
+	// ExportLeads writes what leads allow, as WriteLeadExport does, after it
+	// has noted who asked for it.
+	ExportLeads func(context.Context, io.Writer, LeadExport) error
+
 	// Retention says how long things are kept, what was deleted, and with days
 	// what will be within so many. Retain deletes now what is too old.
 	Retention func(ctx context.Context, limit, days int) (Retention, error)
@@ -131,7 +135,8 @@ func (s *Server) handler() http.Handler {
 	get("/v1/retention", s.retention)
 	post("/v1/retain", s.retain)
 	get("/v1/ledger/verify", func(r *http.Request) (any, error) { return s.house.VerifyLedger(r.Context()) })
-	r.Handle("/v1/ledger/export", http.HandlerFunc(s.export)).Methods(http.MethodGet)
+	r.Handle("/v1/ledger/export", http.HandlerFunc(s.ledgerExport)).Methods(http.MethodGet)
+	r.Handle("/v1/leads/export", http.HandlerFunc(s.leadExport)).Methods(http.MethodPost)
 	post("/v1/withdraw", s.withdraw)
 	post("/v1/release", s.release)
 	post("/v1/admit", order(s.house.Admit))
@@ -141,9 +146,14 @@ func (s *Server) handler() http.Handler {
 	return r
 }
 
-// export answers the ledger line by line, however long it is. One that fails
-// in the middle is cut off, which its reader is told.
-func (s *Server) export(w http.ResponseWriter, r *http.Request) {
+// ledgerExport answers the ledger.
+func (s *Server) ledgerExport(w http.ResponseWriter, r *http.Request) {
+	s.stream(w, func(out io.Writer) error { return s.house.ExportLedger(r.Context(), out) })
+}
+
+// stream answers line by line, however long that is. What fails in the middle
+// is cut off, which its reader is told.
+func (s *Server) stream(w http.ResponseWriter, export func(io.Writer) error) {
 	select {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
@@ -152,13 +162,13 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := &started{Writer: w}
-	err := s.house.ExportLedger(r.Context(), out)
+	err := export(out)
 	switch {
 	case err == nil:
 	case !out.begun:
 		s.write(w, statusOf(err), problem{err.Error()})
 	default:
-		s.log.Warn("the ledger was not exported to its end", "err", err)
+		s.log.Warn("an export did not come to its end", "err", err)
 		panic(http.ErrAbortHandler)
 	}
 }
