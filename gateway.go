@@ -130,7 +130,8 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		return Greeting{}, err
 	}
 	s := g.settings.Load()
-	gr := Greeting{StoreName: s.StoreName, Zone: zone, Asker: s.Asker, NoInternet: !g.online()}
+	gr := Greeting{StoreName: s.StoreName, Zone: zone, Asker: s.Asker, NoInternet: !g.online(),
+		NoNumber: s.StaffCode && !g.sends(now)}
 	if zone.blocks(d.Guest.MAC) {
 		gr.Step, gr.Why = Outside, WhyBlocked
 	}
@@ -185,7 +186,6 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		gr.Step = Inside
 	case !guest.Asked && !guest.Gave && !member.Known():
 		gr.Ask = g.askable(zone, now)
-		gr.NoNumber = len(gr.Ask) > 0 && !g.sends(now)
 	}
 	return gr, err
 }

@@ -49,8 +49,8 @@ type Greeting struct {
 	Visit     int           // for a member: this is the person's nth visit; else 0
 	SinceLast time.Duration // for a member: since the visit before began; 0 when unknown
 
-	// NoNumber says that what is asked for needs no number: the shop's till
-	// shows the code.
+	// NoNumber says that what is asked for needs no number at present: the
+	// shop's till shows the code.
 	NoNumber bool
 
 	LastTwo   string        // AtCode: of the number that the code went to

@@ -29,6 +29,7 @@ type house struct {
 	visits map[hien.MAC]int          // of members
 	closed bool                      // nothing is asked for
 	down   bool                      // the shop has no internet
+	till   bool                      // it sends nothing: its till shows a code
 	breaks map[string]error          // by method
 	panics map[string]bool           // by method
 	entry  func(ctx context.Context) // called by Admit, without the lock
@@ -47,6 +48,7 @@ type guest struct {
 	pass    time.Duration // what is left of a pass; 0 Inside: it has no end
 	bytes   int64         // that the pass may still carry; 0: no limit
 	grace   bool          // it is a grace pass
+	till    bool          // the code is the till's
 	waiting bool          // for the internet, to be sent a code
 	why     hien.Why      // Outside
 	back    time.Duration // Outside
@@ -130,7 +132,7 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 	}
 	g := h.guest(d)
 	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Asker: h.asker, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt,
-		PassLeft: g.pass, Grace: g.grace, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
+		PassLeft: g.pass, Grace: g.grace, StaffCode: g.till, NoNumber: h.till, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
 	switch {
 	case g.step == hien.AtCode:
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left
@@ -173,7 +175,7 @@ func (h *house) Ask(_ context.Context, d hien.Device, a hien.Application, _ hien
 	if err := h.called("Ask"); err != nil {
 		return err
 	}
-	if h.closed || a.Phone.IsZero() || len(a.Agreed) == 0 {
+	if h.closed || a.Phone.IsZero() != h.till || len(a.Agreed) == 0 {
 		return hien.ErrNoAsking
 	}
 	for _, p := range a.Agreed {
@@ -185,7 +187,7 @@ func (h *house) Ask(_ context.Context, d hien.Device, a hien.Application, _ hien
 	if g.step == hien.Outside {
 		return g.barred()
 	}
-	g.step, g.form, g.tries, g.left, g.waiting = hien.AtCode, &a, hien.CodeTries, hien.CodeLife, h.down
+	g.step, g.form, g.tries, g.left, g.waiting, g.till = hien.AtCode, &a, hien.CodeTries, hien.CodeLife, h.down, h.till
 	return nil
 }
 

@@ -129,7 +129,7 @@ func noticeFor(lang templates.Language, g hien.Greeting) consent.Notice {
 
 func splash(lang templates.Language, g hien.Greeting) templates.Splash {
 	return templates.Splash{Frame: frame(lang, g, "/"), Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
-		Notice: noticeFor(lang, g), NoInternet: g.NoInternet}
+		Notice: noticeFor(lang, g), NoInternet: g.NoInternet, NoNumber: g.NoNumber}
 }
 
 func noticePage(lang templates.Language, g hien.Greeting, in templates.Given) templates.NoticePage {
@@ -149,7 +149,8 @@ func given(r *http.Request) templates.Given {
 
 func codePage(r *http.Request, g hien.Greeting) templates.Code {
 	return templates.Code{Frame: frame(language(r), g, "/code"), LastTwo: g.LastTwo, Left: g.CodeLeft, Tries: g.TriesLeft,
-		Word: templates.CodeWord(r.URL.Query().Get("word")), Waiting: g.Waiting, NoInternet: g.NoInternet, PassLeft: g.PassLeft, Grace: g.Grace}
+		Word: templates.CodeWord(r.URL.Query().Get("word")), Waiting: g.Waiting, NoInternet: g.NoInternet, PassLeft: g.PassLeft, Grace: g.Grace,
+		Staff: g.StaffCode}
 }
 
 func onlinePage(r *http.Request, g hien.Greeting) templates.Online {
@@ -229,10 +230,12 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 		return show(w, p)
 	}
 	p.Notice = shown
-	phone, err := hien.ParsePhone(in.Phone)
-	if err != nil {
-		p.Err = err
-		return show(w, p)
+	var phone hien.Phone
+	if !g.NoNumber {
+		if phone, err = hien.ParsePhone(in.Phone); err != nil {
+			p.Err = err
+			return show(w, p)
+		}
 	}
 	err = s.House.Ask(r.Context(), d, hien.Application{
 		Phone: phone, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(), Stays: stays(r),

@@ -190,3 +190,24 @@ func TestOnlyAnAndroidKeepsThePageBesideItsApps(t *testing.T) {
 		}
 	}
 }
+
+// TestATillsCodeNeedsNoNumber also sends what a page of before had asked for.
+func TestATillsCodeNeedsNoNumber(t *testing.T) {
+	h := newHouse()
+	h.till = true
+	d := open(t, h)
+	if r := d.get(t, "/"); strings.Contains(r.body, `name="phone"`) || !strings.Contains(r.body, "No phone number is needed.") {
+		t.Errorf("the page asks for a number: %s", r.body)
+	}
+	for _, number := range []string{"", "0987654321", "nobody's"} {
+		for range 2 { // the button twice
+			r := d.post(t, "/join", d.filled(number, consent.VisitFrequency))
+			r.wants(t, "Please ask for the 6-digit code at the counter.", `name="code"`)
+			if strings.Contains(r.body, `form="again"`) {
+				t.Error("the page offers to send what is not sent")
+			}
+		}
+	}
+	d.post(t, "/code", url.Values{"lang": {"en"}, "code": {"000000"}}).wants(t, "4 tries left. Please ask for it again at the counter.")
+	d.post(t, "/code", url.Values{"lang": {"en"}, "code": {rightCode}}).wants(t, isOnline)
+}

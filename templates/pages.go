@@ -28,6 +28,7 @@ type Code struct {
 	Tries   int           // how many guesses are left
 	Word    CodeWord
 	Typed   string // what was typed, with CodeForm
+	Staff   bool   // it is the code that the shop's till shows: none was sent
 
 	Waiting    bool          // it was not sent yet: the shop has no internet
 	NoInternet bool          // the shop has none at present
@@ -71,8 +72,12 @@ func (c Code) Problem() string {
 	switch {
 	case c.Waiting:
 		return ""
+	case c.Dead() && c.Staff:
+		return c.T("code.till.dead")
 	case c.Dead():
 		return c.T("code.dead")
+	case c.Word == CodeBad && c.Staff:
+		return c.T("code.till.bad", "tries", c.Tries)
 	case c.Word == CodeBad:
 		return c.T("code.bad", "tries", c.Tries)
 	case c.Word == CodeForm:
@@ -82,7 +87,23 @@ func (c Code) Problem() string {
 }
 
 // Resent reports whether the page says that another code was sent.
-func (c Code) Resent() bool { return c.Word == CodeResent && !c.Dead() }
+func (c Code) Resent() bool { return c.Word == CodeResent && !c.Dead() && !c.Staff }
+
+// Anew is the button for another code, or for another try at the till's.
+func (c Code) Anew() string {
+	if c.Staff {
+		return c.T("trouble.retry")
+	}
+	return c.T("code.again")
+}
+
+// Else is the button that drops the answer and leads back to the question.
+func (c Code) Else() string {
+	if c.Staff {
+		return c.T("code.till.other")
+	}
+	return c.T("code.other")
+}
 
 // Again is what was typed.
 func (c Code) Again() string { return shown(c.Typed) }

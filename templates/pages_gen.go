@@ -67,13 +67,19 @@ func writeCode(b *bytes.Buffer, data any) {
 			escape(b, p.T("down.note"))
 			b.WriteString(`</p>`)
 		}
-		b.WriteString(`<p>`)
-		escape(b, p.T("code.sent", "two", p.LastTwo))
-		if !p.Dead() {
-			b.WriteString(` `)
-			escape(b, p.T("code.life", "minutes", p.Minutes()))
+		if p.Staff {
+			b.WriteString(`<p>`)
+			escape(b, p.T("code.till"))
+			b.WriteString(`</p>`)
+		} else {
+			b.WriteString(`<p>`)
+			escape(b, p.T("code.sent", "two", p.LastTwo))
+			if !p.Dead() {
+				b.WriteString(` `)
+				escape(b, p.T("code.life", "minutes", p.Minutes()))
+			}
+			b.WriteString(`</p>`)
 		}
-		b.WriteString(`</p>`)
 	}
 	if v2 := p.Meanwhile(); len(v2) != 0 {
 		b.WriteString(`<p class="note">`)
@@ -98,11 +104,11 @@ func writeCode(b *bytes.Buffer, data any) {
 			b.WriteString(`<p class="bad" role="alert">`)
 			escape(b, p.Problem())
 			b.WriteString(`</p><div class="two"><button class="b" form="again">`)
-			escape(b, p.T("code.again"))
+			escape(b, p.Anew())
 			b.WriteString(`</button><button class="b" form="skip">`)
 			escape(b, p.T("code.skip"))
 			b.WriteString(`</button></div><div class="side"><button class="link" form="other">`)
-			escape(b, p.T("code.other"))
+			escape(b, p.Else())
 			b.WriteString(`</button></div>`)
 		} else {
 			b.WriteString(`<form id="give" method="post" action="/code" novalidate><input type="hidden" name="lang" value="`)
@@ -125,10 +131,14 @@ func writeCode(b *bytes.Buffer, data any) {
 			escape(b, p.T("code.give"))
 			b.WriteString(`</button><button class="b" form="skip">`)
 			escape(b, p.T("code.skip"))
-			b.WriteString(`</button></div><div class="side"><button class="link" form="again">`)
-			escape(b, p.T("code.again"))
-			b.WriteString(`</button><button class="link" form="other">`)
-			escape(b, p.T("code.other"))
+			b.WriteString(`</button></div><div class="side">`)
+			if !p.Staff {
+				b.WriteString(`<button class="link" form="again">`)
+				escape(b, p.Anew())
+				b.WriteString(`</button>`)
+			}
+			b.WriteString(`<button class="link" form="other">`)
+			escape(b, p.Else())
 			b.WriteString(`</button></div>`)
 		}
 	}
@@ -442,19 +452,26 @@ func writeSplash(b *bytes.Buffer, data any) {
 			escape(b, v5.Detail)
 			b.WriteString(`</small></span></label>`)
 		}
-		b.WriteString(`</fieldset><label class="field" for="phone">`)
-		escape(b, p.T("splash.phone"))
-		b.WriteString(`</label><input class="type" id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel-national" maxlength="64" value="`)
-		escape(b, p.Typed())
-		b.WriteString(`"`)
-		if len(p.Problem()) != 0 {
-			b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
-		}
-		b.WriteString(`>`)
-		if v6 := p.Problem(); len(v6) != 0 {
-			b.WriteString(`<p class="bad" id="problem">`)
-			escape(b, v6)
+		b.WriteString(`</fieldset>`)
+		if p.NoNumber {
+			b.WriteString(`<p class="field">`)
+			escape(b, p.T("splash.till"))
 			b.WriteString(`</p>`)
+		} else {
+			b.WriteString(`<label class="field" for="phone">`)
+			escape(b, p.T("splash.phone"))
+			b.WriteString(`</label><input class="type" id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel-national" maxlength="64" value="`)
+			escape(b, p.Typed())
+			b.WriteString(`"`)
+			if len(p.Problem()) != 0 {
+				b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
+			}
+			b.WriteString(`>`)
+			if v6 := p.Problem(); len(v6) != 0 {
+				b.WriteString(`<p class="bad" id="problem">`)
+				escape(b, v6)
+				b.WriteString(`</p>`)
+			}
 		}
 		b.WriteString(`<button class="link" formaction="/notice">`)
 		escape(b, p.T("splash.notice"))

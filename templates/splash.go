@@ -24,6 +24,7 @@ type Splash struct {
 	Err    error // what ParsePhone said of the number; nil on a fresh page
 
 	NoInternet bool // the shop has none at present
+	NoNumber   bool // what is asked for needs none: the shop's till shows the code
 }
 
 // Short reports whether the terms are shown as they are, and not behind a

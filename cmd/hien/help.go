@@ -191,6 +191,15 @@ Examples:
     hien open 2h
     hien open --end
 `
+	staffCodeHelp = `
+It shows the six digits for guests who sign up where no code is sent: the shop
+has a sender of type staff. They change every five minutes, and each is taken
+for five minutes more. With --watch they stay on the screen and are drawn anew:
+leave it open on the till.
+
+Example:
+    hien staff-code --watch
+`
 	auditHelp = `
 It shows what was done by hand, the latest first: the door opened to everybody
 and shut again, devices admitted, revoked, trusted, blocked, and by whom. A

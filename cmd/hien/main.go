@@ -58,6 +58,7 @@ func commands() []command {
 		{"revoke", "MAC|IP", "take a device's pass away", revokeHelp, true, revoke},
 		{"block", "MAC", "never let a device in", blockHelp, false, block},
 		{"trust", "MAC", "always let a device in, without the portal", trustHelp, false, trust},
+		{"staff-code", "", "the code that the shop's till shows", staffCodeHelp, true, showStaffCode},
 		{"open", "[TIME]", "let everybody in for a while", openHelp, true, openDoor},
 		{"audit", "", "what was done by hand", auditHelp, true, showAudit},
 		{"reload", "", "read the configuration again", reloadHelp, false, reload},

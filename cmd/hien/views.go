@@ -32,6 +32,7 @@ func (d *daemon) house() control.House {
 		ExportLeads:  d.exportLeads,
 		Retention:    d.retention,
 		Retain:       d.retain,
+		StaffCode:    d.staffCode,
 		Owner:        d.owner(),
 		Withdraw:     d.withdraw,
 		Release: func(context.Context) error {

@@ -153,6 +153,11 @@ func (c *Client) send(ctx context.Context, method, what string, body any) (*http
 	return resp, nil
 }
 
+// StaffCode asks for the code that the shop's till shows now.
+func (c *Client) StaffCode(ctx context.Context) (StaffCode, error) {
+	return ask[StaffCode](ctx, c, http.MethodGet, "staff-code", nil)
+}
+
 // Withdraw takes back a subject's purposes; none named means all. The answer
 // says which of them stood until then.
 func (c *Client) Withdraw(ctx context.Context, subject consent.ID, purposes []consent.Purpose) (Withdrawn, error) {

@@ -34,6 +34,7 @@ type wired struct {
 	withdrawn []withdrawal
 	released  int
 	err       error
+	noTill    bool
 }
 
 func (w *wired) house() House {
@@ -47,7 +48,8 @@ func (w *wired) house() House {
 			}
 			return guests(), w.err
 		},
-		Audit: func(context.Context, int) (List[Deed], error) { return audit(), w.err },
+		Audit:     func(context.Context, int) (List[Deed], error) { return audit(), w.err },
+		StaffCode: func() (StaffCode, bool) { return StaffCode{"012345", 65}, !w.noTill },
 		Owner: Owner{
 			Admit: func(_ context.Context, o Order) (Done, error) {
 				w.asked = append(w.asked, "admit "+o.Device+" in "+o.Zone+" by "+o.Who)
@@ -171,6 +173,7 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 		{"withdraw", func() (any, error) { return c.Withdraw(ctx, subject, []consent.Purpose{consent.ContactZalo}) },
 			Withdrawn{subject, []consent.Purpose{consent.ContactZalo}}},
 		{"withdraw what does not stand", func() (any, error) { return c.Withdraw(ctx, subject, nil) }, Withdrawn{subject, []consent.Purpose{}}},
+		{"staff code", func() (any, error) { return c.StaffCode(ctx) }, StaffCode{"012345", 65}},
 		{"release", func() (any, error) { return nil, c.Release(ctx) }, nil},
 	} {
 		got, err := q.ask()
@@ -259,6 +262,9 @@ func TestErrorsComeBackInWords(t *testing.T) {
 	w.err = hien.ErrClockUnset
 	_, err = c.Retain(ctx, "lan")
 	fails("a clock that is a guess", err, "the daemon: the clock is not set: nothing is deleted by a date that is a guess")
+	w.noTill = true
+	_, err = c.StaffCode(ctx)
+	fails("a shop without a till", err, "the daemon: the shop takes no code of the till's: `option type 'staff'` in a config sender changes that")
 	w.err = fmt.Errorf("list leads: %w", hien.ErrStorage)
 	_, err = c.Leads(ctx, 0)
 	fails("a closed record", err, "the daemon: list leads: the record cannot be written")
@@ -272,7 +278,7 @@ func TestMethodsAndRoutes(t *testing.T) {
 		"/v1/revoke": `{"who":"lan","device":"x"}`, "/v1/open": `{"who":"lan","seconds":60}`, "/v1/reload": `{"who":"lan"}`}
 	for path, own := range map[string]string{
 		"/v1/status": "GET", "/v1/guests": "GET", "/v1/visits": "GET", "/v1/leads": "GET", "/v1/consents": "GET",
-		"/v1/audit": "GET", "/v1/queue": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
+		"/v1/audit": "GET", "/v1/queue": "GET", "/v1/staff-code": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
 		"/v1/admit": "POST", "/v1/revoke": "POST", "/v1/open": "POST", "/v1/reload": "POST",
 		"/": "", "/v1": "", "/v1/ledger": "", "/v2/status": "",
 	} {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/hien-wifi/hien"
 )
 
 // WriteAudit prints what was done by hand.
@@ -58,4 +60,21 @@ func WriteOpened(w io.Writer, o Opened, now time.Time) error {
 		b.WriteString(paragraph("", "The door is open to everybody until "+when(o.Until, now)+", without the portal, and shuts by itself: `hien open --end` shuts it before."))
 	}
 	return write(w, &b)
+}
+
+// WriteStaffCode prints the code of the shop's till.
+func WriteStaffCode(w io.Writer, c StaffCode) error {
+	var b strings.Builder
+	b.WriteString("\n    " + c.Spaced() + "\n\n")
+	b.WriteString(paragraph("", fmt.Sprintf("For guests who ask for the code: it is shown for %s more, and taken for %s after that.",
+		span(c.SecondsLeft), span(int64(hien.StaffCodeLife/time.Second)))))
+	return write(w, &b)
+}
+
+// Spaced is the code as it is read out, in two groups.
+func (c StaffCode) Spaced() string {
+	if len(c.Code) != 6 {
+		return c.Code
+	}
+	return c.Code[:3] + " " + c.Code[3:]
 }

@@ -192,6 +192,7 @@ func TestRender(t *testing.T) {
 		{"audit-none", func(w io.Writer) error { return WriteAudit(w, List[Deed]{}, now) }},
 		{"admitted", func(w io.Writer) error { return WriteAdmitted(w, admitted()) }},
 		{"revoked", func(w io.Writer) error { return WriteRevoked(w, revoked()) }},
+		{"staff-code", func(w io.Writer) error { return WriteStaffCode(w, StaffCode{"012345", 185}) }},
 		{"opened", func(w io.Writer) error { return WriteOpened(w, Opened{now.Add(2 * time.Hour)}, now) }},
 		{"opened-ended", func(w io.Writer) error { return WriteOpened(w, Opened{}, now) }},
 		{"guests", func(w io.Writer) error { return WriteGuests(w, guests(), now) }},

@@ -42,6 +42,10 @@ type House struct {
 	// what will be within so many. Retain deletes now what is too old.
 	Retention func(ctx context.Context, limit, days int) (Retention, error)
 	Retain    func(ctx context.Context, who string) (Retained, error)
+
+	// StaffCode is the code that the shop's till shows now; false where the
+	// shop takes none.
+	StaffCode func() (StaffCode, bool)
 	Owner
 
 	// Withdraw takes back a subject's purposes; none named means all. It
@@ -133,6 +137,7 @@ func (s *Server) handler() http.Handler {
 	get("/v1/queue", list(s.house.Queue))
 	get("/v1/audit", list(s.house.Audit))
 	get("/v1/retention", s.retention)
+	get("/v1/staff-code", s.staffCode)
 	post("/v1/retain", s.retain)
 	get("/v1/ledger/verify", func(r *http.Request) (any, error) { return s.house.VerifyLedger(r.Context()) })
 	r.Handle("/v1/ledger/export", http.HandlerFunc(s.ledgerExport)).Methods(http.MethodGet)
@@ -144,6 +149,14 @@ func (s *Server) handler() http.Handler {
 	post("/v1/open", s.open)
 	post("/v1/reload", s.reload)
 	return r
+}
+
+func (s *Server) staffCode(*http.Request) (any, error) {
+	c, ok := s.house.StaffCode()
+	if !ok {
+		return nil, refusal{http.StatusConflict, "the shop takes no code of the till's: `option type 'staff'` in a config sender changes that"}
+	}
+	return c, nil
 }
 
 // ledgerExport answers the ledger.

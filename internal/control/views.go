@@ -294,3 +294,10 @@ type reloading struct {
 type reloaded struct {
 	Reloaded bool `json:"reloaded"`
 }
+
+// StaffCode is the code that the shop's till shows, for staff to tell guests
+// who stand there.
+type StaffCode struct {
+	Code        string `json:"code"`
+	SecondsLeft int64  `json:"seconds_left"` // until the next one; it is taken for as long again
+}
