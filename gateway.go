@@ -30,6 +30,7 @@ type Gateway struct {
 	loans      loans
 	waiting    waiting
 	outgoing   outgoing
+	counting   counting
 	retention  retention
 	opened     atomic.Int64 // Moment.Up until which the door is open to everybody; 0: it is not
 	complained atomic.Int64 // Moment.Up of the last complaint
@@ -150,6 +151,9 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	gr.Receipt = guest.Receipt
 	member := g.member(ctx, d.Guest)
 	if member.Known() {
+		if !guest.Gave && !zone.trusts(d.Guest.MAC) {
+			g.counting.note(d.Guest.MAC, countReturning, now)
+		}
 		gr.Visit = member.Visits
 		if guest.Stay.Visit == "" {
 			gr.Visit++ // this stay is not in the record yet

@@ -286,6 +286,7 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 	if err != nil {
 		return err
 	}
+	g.counting.note(d.Guest.MAC, countAgreed, now)
 	err = g.letIn(ctx, d, now, func(guest *Guest) {
 		guest.Gave, guest.Receipt, guest.Form = true, receipt, nil
 	})

@@ -33,6 +33,9 @@ func (g *Gateway) Saw(ctx context.Context, s Sighting, now Moment) error {
 		return err
 	}
 	guest.ID = s.Guest
+	if (addr.IsValid() || len(guest.Addrs) > 0) && !zone.trusts(s.Guest.MAC) { // a frame alone can be anybody's
+		g.counting.note(s.Guest.MAC, 0, now)
+	}
 	owner, owned := g.owners.get(s.Guest.Zone, addr)
 	moved := addr.IsValid() && (!owned || owner != s.Guest.MAC || !slices.Contains(guest.Addrs, addr))
 	_, due := g.freely(zone, &guest, now)

@@ -55,6 +55,8 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 		SafeMode: d.safeMode(),
 		Firewall: control.Firewall{Backend: string(d.door.Kernel().Backend), Repairs: d.door.Repairs()},
 	}
+	today := d.gateway.Today(now)
+	s.Today = control.Today{Devices: today.Devices, Agreed: today.Agreed, Returning: today.Returning, Since: today.Since.Restamp(now).Wall, Full: today.Full}
 	if left := d.gateway.OpenLeft(now); left > 0 {
 		s.OpenUntil = now.Wall.Add(left)
 	}

@@ -33,6 +33,15 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 	part := func(name string, words ...string) {
 		b.WriteString(paragraph(fmt.Sprintf("%-10s", name), sentence(words)))
 	}
+	devices := count(s.Today.Devices, "device", "devices")
+	if s.Today.Full {
+		devices = "more than " + devices
+	}
+	began := ""
+	if !s.Today.Since.IsZero() {
+		began = "counted since " + when(s.Today.Since, now)
+	}
+	part("today", devices, number(s.Today.Agreed)+" agreed", number(s.Today.Returning)+" returning", began)
 	for _, z := range s.Zones {
 		if len(z.Portal) > 0 {
 			part("portal", z.Name+" at "+strings.Join(z.Portal, ", "))

@@ -38,6 +38,7 @@ func good() Status {
 		Sniffer:  []Sniffer{{Interface: "br-guest", State: "listening", Frames: 120_345, Bad: 2}},
 		Couriers: []Courier{{Sink: "cdp", State: CourierIdle, LastSuccess: ago(2 * time.Minute)}},
 		Clock:    Clock{InStep: true}, Memory: 15 << 20,
+		Today: Today{Devices: 41, Agreed: 7, Returning: 5, Since: ago(6 * time.Hour)},
 	}
 }
 
@@ -56,6 +57,7 @@ func bad() Status {
 	s.Sniffer[0].State = "waiting for the interface"
 	s.Couriers = []Courier{{Sink: "cdp", State: CourierStopped, Detail: "401 Unauthorized: the write key was refused.", Since: ago(15 * time.Hour), Waiting: 1204, Parked: 1}}
 	s.Clock.InStep = false
+	s.Today = Today{Devices: 10_000, Full: true}
 	s.Memory = 0
 	return s
 }

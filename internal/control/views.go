@@ -27,12 +27,22 @@ type Status struct {
 	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
 	Clock     Clock     `json:"clock"`
 	Internet  Internet  `json:"internet"`
+	Today     Today     `json:"today"`
 	OldKeys   []OldKey  `json:"old_keys,omitempty"`  // brand keys that still stand behind the current one
 	SafeMode  string    `json:"safe_mode,omitempty"` // since when the daemon has been in safe mode, in words; absent when it is not
 	OpenUntil time.Time `json:"open_until,omitzero"` // the owner lets everybody in until then; absent when not
 	Summary   string    `json:"summary"`             // all of this in one sentence: that all is well, or the most urgent trouble
 	Todo      []string  `json:"todo,omitempty"`      // what the owner should do about it, then the other troubles; the most urgent first
 	Memory    int64     `json:"memory,omitempty"`    // bytes resident; 0 when not known
+}
+
+// Today is how many devices were here today, counted in memory.
+type Today struct {
+	Devices   int       `json:"devices"`
+	Agreed    int       `json:"agreed"`    // to something, today
+	Returning int       `json:"returning"` // known by an earlier consent
+	Since     time.Time `json:"since,omitzero"`
+	Full      bool      `json:"full,omitempty"` // there were more than are counted
 }
 
 // OldKey is a brand key that stands behind the current one.
