@@ -240,6 +240,11 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 	err = s.House.Ask(r.Context(), d, hien.Application{
 		Phone: phone, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(), Stays: stays(r),
 	}, s.Now())
+	var wrong *hien.PhoneError // a number of another country, where none of those is taken
+	if errors.As(err, &wrong) {
+		p.Err = wrong
+		return show(w, p)
+	}
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func keysInUse(t *testing.T) map[string]bool {
 			used[m[1]] = true
 		}
 	}
-	for _, r := range []hien.PhoneReason{hien.PhoneMissing, hien.PhoneInvalid, hien.PhoneLandline, hien.PhoneMoved} {
+	for _, r := range []hien.PhoneReason{hien.PhoneMissing, hien.PhoneInvalid, hien.PhoneLandline, hien.PhoneMoved, hien.PhoneForeign} {
 		used["phone."+string(r)] = true
 	}
 	for _, w := range []TroubleWhy{TroubleStorage, TroubleNotSent, TroubleMany, TroubleClosed, TroubleDevice, TroubleOther} {
