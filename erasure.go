@@ -70,6 +70,15 @@ func (g *Gateway) Erase(ctx context.Context, who Who, channel string, now Moment
 	return gone, nil
 }
 
+// Person is everything that the record holds of a person, under each name; for
+// the person alone, and for who answers its requests.
+func (g *Gateway) Person(ctx context.Context, who Who) ([]Person, error) {
+	if g.parts.Eraser == nil {
+		return nil, ErrStorage
+	}
+	return g.parts.Eraser.Person(ctx, who)
+}
+
 // ErasedAt is when an erasure was recorded, for the page that proves it.
 func (g *Gateway) ErasedAt(ctx context.Context, seq uint64, id consent.ID) (Moment, error) {
 	if g.parts.Eraser == nil {

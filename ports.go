@@ -73,6 +73,11 @@ type Eraser interface {
 	// what was deleted is overwritten. Nobody found is ErrNoReceipt.
 	Erase(ctx context.Context, who Who, make func([]Person) (Erasure, error)) (Gone, error)
 
+	// Person is everything that the record holds of a person, under each name;
+	// the first is that by which it was asked for. Nobody found is
+	// ErrNoReceipt.
+	Person(ctx context.Context, who Who) ([]Person, error)
+
 	// Buried reports the day on which the person with that lead key was
 	// erased, if it has not consented since: then nothing that comes late, or
 	// from elsewhere, may bring it back. The day is empty when the clock was

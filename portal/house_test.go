@@ -272,6 +272,54 @@ func (h *house) Withdraw(_ context.Context, secret string, purposes []consent.Pu
 }
 
 // count is how often a method was called.
+func (h *house) Everything(_ context.Context, secret string) ([]hien.Person, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Everything"); err != nil {
+		return nil, err
+	}
+	r, ok := h.receipts[secret]
+	if !ok {
+		return nil, hien.ErrNoReceipt
+	}
+	return []hien.Person{{Member: hien.Member{Consent: r.Standing}, Keys: []hien.LeadKey{"k1:0a1b2c"},
+		Given: []hien.Given{{Consent: r.Given, Seq: 1, Notice: r.Notice, Receipts: 1,
+			Commitments: map[string]consent.Commitment{"address": {Salt: []byte("salt"), Value: "10.77.0.9"}}}}}}, nil
+}
+
+func (h *house) Erase(_ context.Context, secret string, _ hien.Moment) (hien.Gone, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Erase"); err != nil {
+		return hien.Gone{}, err
+	}
+	if _, ok := h.receipts[secret]; !ok {
+		return hien.Gone{}, hien.ErrNoReceipt
+	}
+	delete(h.receipts, secret)
+	for _, g := range h.guests {
+		if g.receipt == secret {
+			g.receipt = ""
+		}
+	}
+	return hien.Gone{Seq: 7, ID: erasureID}, nil
+}
+
+func (h *house) ErasedAt(_ context.Context, seq uint64, id consent.ID) (hien.Moment, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("ErasedAt"); err != nil {
+		return hien.Moment{}, err
+	}
+	if seq != 7 || id != erasureID {
+		return hien.Moment{}, hien.ErrNoReceipt
+	}
+	return noon, nil
+}
+
+// erasureID names the one erasure of the house.
+const erasureID consent.ID = "0123456789abcdef0123456789abcdef"
+
 func (h *house) count(method string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/templates"
@@ -369,36 +367,4 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return show(w, p)
-}
-
-// receipt shows what a secret proves, to whoever has it.
-func (s *Server) receipt(w http.ResponseWriter, r *http.Request) error {
-	secret := mux.Vars(r)["secret"]
-	found, err := s.Receipts.Receipt(r.Context(), secret)
-	if err != nil {
-		return err
-	}
-	_, g, _ := s.greet(r) // only for the shop's name: the receipt opens from any device
-	return show(w, templates.Receipt{
-		Frame: frame(language(r), g, "/receipt/"+url.PathEscape(secret)), Secret: secret, Receipt: found, Asker: g.Asker, In: s.Location,
-		Done: r.URL.Query().Has("done"),
-	})
-}
-
-// withdraw takes back one purpose or all of them; no reason is asked for.
-func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) error {
-	secret := mux.Vars(r)["secret"]
-	purposes := given(r).Ticked
-	path := "/receipt/" + url.PathEscape(secret)
-	if all := r.PostForm.Has("all"); len(purposes) == 0 && !all {
-		s.see(w, r, path)
-		return nil
-	} else if all {
-		purposes = nil
-	}
-	if err := s.Receipts.Withdraw(r.Context(), secret, purposes, s.Now()); err != nil {
-		return err
-	}
-	s.see(w, r, path, "done", "1")
-	return nil
 }

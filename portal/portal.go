@@ -77,7 +77,8 @@ type Asking interface {
 
 var _ House = (*hien.Gateway)(nil)
 
-// Receipts show a person's consent again, and take it back.
+// Receipts show a person's consent again, and carry out what the person asks
+// for: each method is for whoever has the receipt's secret.
 type Receipts interface {
 	// Receipt finds what a receipt proves; hien.ErrNoReceipt if there is
 	// none with that secret.
@@ -85,6 +86,13 @@ type Receipts interface {
 	// Withdraw takes back those purposes, or all with none named. It is in
 	// force when Withdraw returns (R-RGT-2).
 	Withdraw(ctx context.Context, secret string, purposes []consent.Purpose, now hien.Moment) error
+	// Everything is what is kept of the person, under each name.
+	Everything(ctx context.Context, secret string) ([]hien.Person, error)
+	// Erase forgets the person. It is in force when Erase returns.
+	Erase(ctx context.Context, secret string, now hien.Moment) (hien.Gone, error)
+	// ErasedAt is when the erasure with that number and name was recorded;
+	// hien.ErrNoReceipt if there is none.
+	ErasedAt(ctx context.Context, seq uint64, id consent.ID) (hien.Moment, error)
 }
 
 // Neighbours tell which device has an address, as the kernel sees it. It is

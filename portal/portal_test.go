@@ -60,7 +60,9 @@ func TestAGuestGivesANumber(t *testing.T) {
 	if link == nil {
 		t.Fatal("the page has no link to the receipt")
 	}
-	d.get(t, link[1]).wants(t, "You answered at 14:30, 22/11/2026.", "Agreed, in force", "Not agreed", "[ ] contact_zalo: Messages from the shop on Zalo")
+	d.get(t, link[1]).wants(t, "You answered at 14:30, 22/11/2026.", "Agreed, in force", "Not agreed", "/notice?lang=en")
+	path, _, _ := strings.Cut(link[1], "?")
+	d.get(t, path+"/notice").wants(t, "You answered at 14:30, 22/11/2026.", "[ ] contact_zalo: Messages from the shop on Zalo")
 }
 
 func TestAMemberComesBack(t *testing.T) {

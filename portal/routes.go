@@ -45,9 +45,18 @@ func (s *Server) routes() http.Handler {
 	post("/code/again", s.again) // send another
 	post("/code/other", s.other) // give another number
 
-	// Whoever has the secret may see the receipt and take its consent back.
+	// Whoever has the secret may see the receipt, take its consent back, see
+	// everything that is kept of the person, and have it erased.
 	get("/receipt/{secret}", s.receipt)
+	get("/receipt/{secret}/notice", s.wording)
+	get("/receipt/{secret}/data", s.data)
+	get("/receipt/{secret}/data.txt", s.dataText)
+	get("/receipt/{secret}/data.json", s.dataJSON)
 	post("/receipt/{secret}/withdraw", s.withdraw)
+	post("/receipt/{secret}/erase", s.erase)
+
+	// That something was erased, to whoever has the entry's random name.
+	get("/erased/{entry}", s.erased)
 
 	r.NotFoundHandler = http.HandlerFunc(s.redirect)
 	// A form's address opened from the history, say: back to where the

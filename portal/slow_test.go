@@ -69,6 +69,10 @@ func FuzzForms(f *testing.F) {
 	f.Add("/notice", "phone=%22onfocus%3D&purpose=share_partner:x&purpose=<")
 	f.Add("/", "phone="+strings.Repeat("%22", 100)+"&lang=vi")
 	f.Add("/receipt/%3Cscript%3E/withdraw", "all=1&purpose=contact_zalo")
+	f.Add("/receipt/%00%FF/erase", "all=1")
+	f.Add("/receipt/a%2Fb/data.json", "")
+	f.Add("/erased/7-%3Cscript%3E", "")
+	f.Add("/erased/99999999999999999999-", "")
 	f.Add("/trouble?why=%3Cscript%3E", "a=%zz")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 	f.Fuzz(func(t *testing.T, path, form string) {

@@ -155,7 +155,10 @@ func FuzzPages(f *testing.F) {
 			frame := Frame{Lang: lang, Store: a, Here: b}
 			same(t, Splash{Frame: frame, Offer: a, Terms: b, Err: &hien.PhoneError{Reason: hien.PhoneReason(a)}})
 			same(t, Code{Frame: frame, LastTwo: a, Left: time.Minute, Tries: n, Word: CodeForm, Typed: b, PassLeft: time.Hour})
-			same(t, Receipt{Frame: frame, Secret: a, Receipt: hien.Receipt{Given: answer, Standing: answer, Notice: b}})
+			proven := Proven{Frame: frame, Secret: a, Receipt: hien.Receipt{Given: answer, Standing: answer, Notice: b}}
+			same(t, Receipt{Proven: proven, Link: b})
+			same(t, Wording{proven})
+			same(t, Data{Proven: proven, People: []hien.Person{{Member: hien.Member{Consent: answer}, Keys: []hien.LeadKey{hien.LeadKey(b)}}}})
 			same(t, probe{Frame: frame, Text: a, Drawing: `<svg viewBox="0 0 1 1"/>`})
 		}
 	})

@@ -1,9 +1,7 @@
 package templates
 
 import (
-	"cmp"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -176,96 +174,6 @@ func (n NoticePage) Render(w io.Writer) error { return render(w, "notice", n) }
 
 // Typed is the number as it was typed.
 func (n NoticePage) Typed() string { return shown(n.Given.Phone) }
-
-// Receipt is a person's proof of a consent, and the way to take it back.
-type Receipt struct {
-	Frame
-	Secret  string
-	Receipt hien.Receipt
-	Asker   consent.Asker  // who words the purposes in the page's language
-	In      *time.Location // of the hours on the page; nil is UTC
-	Done    bool           // something was just taken back
-}
-
-// Render writes the page.
-func (r Receipt) Render(w io.Writer) error { return render(w, "receipt", r) }
-
-// When is the time of the answer, as both languages write it here.
-func (r Receipt) When() string {
-	in := r.In
-	if in == nil {
-		in = time.UTC
-	}
-	return r.Receipt.Given.At().Wall.In(in).Format("15:04, 02/01/2006")
-}
-
-// Unsure reports whether the clock was not in step then (R-CON-10).
-func (r Receipt) Unsure() bool { return !r.Receipt.Given.At().InStep }
-
-// An Item is one purpose on a receipt.
-type Item struct {
-	Purpose      consent.Purpose
-	Line, Detail string
-	Stands       bool
-	State        string // in words
-}
-
-// Items are the purposes that were answered, then or before, as they stand
-// now.
-func (r Receipt) Items() []Item {
-	var items []Item
-	answers := r.Receipt.Standing.Answers()
-	for _, a := range r.Receipt.Given.Answers() {
-		if !slices.ContainsFunc(answers, func(b consent.Answer) bool { return b.Purpose == a.Purpose }) {
-			answers = append(answers, consent.Answer{Purpose: a.Purpose})
-		}
-	}
-	for _, a := range answers {
-		i := Item{Purpose: a.Purpose, Stands: a.Agreed}
-		i.Line, i.Detail = r.words(a.Purpose)
-		switch {
-		case a.Agreed:
-			i.State = r.T("receipt.stands")
-		case r.Receipt.Given.Allows(a.Purpose):
-			i.State = r.T("receipt.withdrawn")
-		default:
-			i.State = r.T("receipt.refused")
-		}
-		items = append(items, i)
-	}
-	return items
-}
-
-// words are a purpose's as the person read them; in the page's language as the
-// policy has them now, where the person read another one.
-func (r Receipt) words(p consent.Purpose) (line, detail string) {
-	var read consent.Ask
-	for _, a := range consent.AsksOf(r.Receipt.Notice) {
-		if a.Purpose == p {
-			read = a
-		}
-	}
-	if read.Line == "" || r.Receipt.Given.Language() != string(r.Lang) {
-		if a, ok := r.Asker.Ask(string(r.Lang), r.Store, p); ok {
-			return a.Line, a.Detail
-		}
-	}
-	return cmp.Or(read.Line, string(p)), read.Detail
-}
-
-// Stands is how many purposes are in force.
-func (r Receipt) Stands() int {
-	n := 0
-	for _, i := range r.Items() {
-		if i.Stands {
-			n++
-		}
-	}
-	return n
-}
-
-// Withdraw is where the receipt's forms go.
-func (r Receipt) Withdraw() string { return "/receipt/" + r.Secret + "/withdraw" }
 
 // A TroubleWhy says why a page could not be what was asked for.
 type TroubleWhy string

@@ -10,12 +10,15 @@ import (
 func init() {
 	compiled = map[string]func(*bytes.Buffer, any){
 		"code":    writeCode,
+		"data":    writeData,
+		"erased":  writeErased,
 		"notice":  writeNotice,
 		"online":  writeOnline,
 		"outside": writeOutside,
 		"receipt": writeReceipt,
 		"splash":  writeSplash,
 		"trouble": writeTrouble,
+		"wording": writeWording,
 	}
 }
 
@@ -143,6 +146,113 @@ func writeCode(b *bytes.Buffer, data any) {
 		}
 	}
 	b.WriteString(`</main></body></html>`)
+}
+
+func writeData(b *bytes.Buffer, data any) {
+	p := data.(Data)
+	b.WriteString(`<!doctype html><html lang="`)
+	escape(b, string(p.Lang))
+	b.WriteString(`"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="format-detection" content="telephone=no"><title>`)
+	escape(b, p.T("data.heading"))
+	b.WriteString(` – `)
+	escape(b, p.Store)
+	b.WriteString(`</title><style>`)
+	b.WriteString(string(p.Style()))
+	b.WriteString(`</style></head><body><header><svg width="36" height="24" viewBox="0 0 36 24" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 10c1 3 3 4 6 3 5-1 8-5 10-10 2 5 5 9 10 10 3 1 5 0 6-3M9 19h18"/></svg><p>`)
+	escape(b, p.Store)
+	b.WriteString(`</p>`)
+	if len(p.Here) != 0 {
+		b.WriteString(`<a class="tap" href="`)
+		escape(b, link(p.OtherHref()))
+		b.WriteString(`" lang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`" hreflang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`">`)
+		escape(b, p.T("other.language"))
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</header><main><h1>`)
+	escape(b, p.T("data.heading"))
+	b.WriteString(`</h1><p>`)
+	escape(b, p.Lead())
+	b.WriteString(`</p><nav><a class="link" href="`)
+	escape(b, link(p.Path(p.At("/data.txt"))))
+	b.WriteString(`" download>`)
+	escape(b, p.T("data.text"))
+	b.WriteString(`</a><a class="link" href="`)
+	escape(b, link(p.Path(p.At("/data.json"))))
+	b.WriteString(`" download>`)
+	escape(b, p.T("data.json"))
+	b.WriteString(`</a></nav>`)
+	for _, v2 := range p.Sections() {
+		b.WriteString(`<h2>`)
+		escape(b, v2.Title)
+		b.WriteString(`</h2><dl>`)
+		for _, v4 := range v2.Rows {
+			b.WriteString(`<dt>`)
+			escape(b, v4.Name)
+			b.WriteString(`</dt><dd>`)
+			escape(b, v4.Value)
+			b.WriteString(`</dd>`)
+		}
+		b.WriteString(`</dl>`)
+	}
+	b.WriteString(`<div class="one"><a class="b" href="`)
+	escape(b, link(p.Path(p.At(""))))
+	b.WriteString(`">`)
+	escape(b, p.T("receipt.back"))
+	b.WriteString(`</a></div></main></body></html>`)
+}
+
+func writeErased(b *bytes.Buffer, data any) {
+	p := data.(Gone)
+	b.WriteString(`<!doctype html><html lang="`)
+	escape(b, string(p.Lang))
+	b.WriteString(`"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="format-detection" content="telephone=no"><title>`)
+	escape(b, p.T("erased.heading"))
+	b.WriteString(` – `)
+	escape(b, p.Store)
+	b.WriteString(`</title><style>`)
+	b.WriteString(string(p.Style()))
+	b.WriteString(`</style></head><body><header><svg width="36" height="24" viewBox="0 0 36 24" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 10c1 3 3 4 6 3 5-1 8-5 10-10 2 5 5 9 10 10 3 1 5 0 6-3M9 19h18"/></svg><p>`)
+	escape(b, p.Store)
+	b.WriteString(`</p>`)
+	if len(p.Here) != 0 {
+		b.WriteString(`<a class="tap" href="`)
+		escape(b, link(p.OtherHref()))
+		b.WriteString(`" lang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`" hreflang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`">`)
+		escape(b, p.T("other.language"))
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</header><main><h1>`)
+	escape(b, p.T("erased.heading"))
+	b.WriteString(`</h1><p>`)
+	escape(b, p.T("erased.when", "when", p.When()))
+	if p.Unsure() {
+		b.WriteString(` <small>`)
+		escape(b, p.T("receipt.clock"))
+		b.WriteString(`</small>`)
+	}
+	b.WriteString(`</p><p>`)
+	escape(b, p.T("erased.done"))
+	b.WriteString(`</p><p>`)
+	escape(b, p.T("erased.told"))
+	b.WriteString(`</p><p>`)
+	escape(b, p.T("erased.left"))
+	b.WriteString(`</p><section class="keep"><p>`)
+	escape(b, p.T("erased.keep"))
+	b.WriteString(`</p><p class="hash"><b>`)
+	escape(b, p.Proof)
+	b.WriteString(`</b></p></section><div class="one"><a class="b" href="`)
+	escape(b, link(p.Path("/")))
+	b.WriteString(`">`)
+	escape(b, p.T("receipt.enter"))
+	b.WriteString(`</a></div></main></body></html>`)
 }
 
 func writeNotice(b *bytes.Buffer, data any) {
@@ -348,7 +458,7 @@ func writeReceipt(b *bytes.Buffer, data any) {
 			b.WriteString(`<details><summary>`)
 			escape(b, p.T("receipt.withdraw"))
 			b.WriteString(`</summary><form method="post" action="`)
-			escape(b, link(p.Withdraw()))
+			escape(b, link(p.At("/withdraw")))
 			b.WriteString(`"><input type="hidden" name="lang" value="`)
 			escape(b, string(p.Lang))
 			b.WriteString(`"><button class="b" name="purpose" value="`)
@@ -364,7 +474,7 @@ func writeReceipt(b *bytes.Buffer, data any) {
 		b.WriteString(`<details><summary>`)
 		escape(b, p.T("receipt.withdraw.all"))
 		b.WriteString(`</summary><form method="post" action="`)
-		escape(b, link(p.Withdraw()))
+		escape(b, link(p.At("/withdraw")))
 		b.WriteString(`"><input type="hidden" name="lang" value="`)
 		escape(b, string(p.Lang))
 		b.WriteString(`"><button class="b" name="all" value="1">`)
@@ -376,13 +486,40 @@ func writeReceipt(b *bytes.Buffer, data any) {
 		escape(b, p.T("receipt.nothing"))
 		b.WriteString(`</p>`)
 	}
-	b.WriteString(`<details><summary>`)
+	b.WriteString(`<nav><a class="link" href="`)
+	escape(b, link(p.Path(p.At("/notice"))))
+	b.WriteString(`">`)
 	escape(b, p.T("receipt.wording"))
-	b.WriteString(`</summary><pre>`)
-	escape(b, p.Receipt.Notice)
-	b.WriteString(`</pre></details><p class="soft">`)
+	b.WriteString(`</a><a class="link" href="`)
+	escape(b, link(p.Path(p.At("/data"))))
+	b.WriteString(`">`)
+	escape(b, p.T("receipt.data"))
+	b.WriteString(`</a></nav><section class="keep"><p>`)
 	escape(b, p.T("receipt.keep"))
-	b.WriteString(`</p></main></body></html>`)
+	b.WriteString(`</p>`)
+	if v3 := p.Drawing(); len(v3) != 0 {
+		b.WriteString(`<figure>`)
+		b.WriteString(string(v3))
+		b.WriteString(`</figure>`)
+	}
+	if v4 := p.Link; len(v4) != 0 {
+		b.WriteString(`<p><a href="`)
+		escape(b, link(v4))
+		b.WriteString(`">`)
+		escape(b, v4)
+		b.WriteString(`</a></p>`)
+	}
+	b.WriteString(`</section><details><summary>`)
+	escape(b, p.T("receipt.erase"))
+	b.WriteString(`</summary><p>`)
+	escape(b, p.T("receipt.erase.what"))
+	b.WriteString(`</p><form method="post" action="`)
+	escape(b, link(p.At("/erase")))
+	b.WriteString(`"><input type="hidden" name="lang" value="`)
+	escape(b, string(p.Lang))
+	b.WriteString(`"><button class="b" name="all" value="1">`)
+	escape(b, p.T("receipt.erase.confirm"))
+	b.WriteString(`</button></form></details></main></body></html>`)
 }
 
 func writeSplash(b *bytes.Buffer, data any) {
@@ -559,4 +696,45 @@ func writeTrouble(b *bytes.Buffer, data any) {
 		b.WriteString(`</a></div>`)
 	}
 	b.WriteString(`</main></body></html>`)
+}
+
+func writeWording(b *bytes.Buffer, data any) {
+	p := data.(Wording)
+	b.WriteString(`<!doctype html><html lang="`)
+	escape(b, string(p.Lang))
+	b.WriteString(`"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="format-detection" content="telephone=no"><title>`)
+	escape(b, p.T("receipt.wording"))
+	b.WriteString(` – `)
+	escape(b, p.Store)
+	b.WriteString(`</title><style>`)
+	b.WriteString(string(p.Style()))
+	b.WriteString(`</style></head><body><header><svg width="36" height="24" viewBox="0 0 36 24" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 10c1 3 3 4 6 3 5-1 8-5 10-10 2 5 5 9 10 10 3 1 5 0 6-3M9 19h18"/></svg><p>`)
+	escape(b, p.Store)
+	b.WriteString(`</p>`)
+	if len(p.Here) != 0 {
+		b.WriteString(`<a class="tap" href="`)
+		escape(b, link(p.OtherHref()))
+		b.WriteString(`" lang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`" hreflang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`">`)
+		escape(b, p.T("other.language"))
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</header><main><h1>`)
+	escape(b, p.T("receipt.wording"))
+	b.WriteString(`</h1><p>`)
+	escape(b, p.T("receipt.given", "when", p.When()))
+	b.WriteString(`</p><pre lang="`)
+	escape(b, p.Receipt.Given.Language())
+	b.WriteString(`">`)
+	escape(b, p.Receipt.Notice)
+	b.WriteString(`</pre><p class="hash"><small>SHA-256 `)
+	escape(b, p.Receipt.Given.Notice().String())
+	b.WriteString(`</small></p><div class="one"><a class="b" href="`)
+	escape(b, link(p.Path(p.At(""))))
+	b.WriteString(`">`)
+	escape(b, p.T("receipt.back"))
+	b.WriteString(`</a></div></main></body></html>`)
 }

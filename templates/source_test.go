@@ -19,12 +19,15 @@ import (
 // pageTypes are the pages: html/NAME.html and the type that it shows.
 var pageTypes = map[string]any{
 	"code":    Code{},
+	"data":    Data{},
+	"erased":  Gone{},
 	"notice":  NoticePage{},
 	"online":  Online{},
 	"outside": Outside{},
 	"receipt": Receipt{},
 	"splash":  Splash{},
 	"trouble": Trouble{},
+	"wording": Wording{},
 }
 
 // parsePage reads a page and its frame as html/template does, and has it

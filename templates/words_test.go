@@ -66,6 +66,12 @@ func keysInUse(t *testing.T) map[string]bool {
 	for _, w := range []TroubleWhy{TroubleStorage, TroubleNotSent, TroubleMany, TroubleClosed, TroubleDevice, TroubleOther} {
 		used["trouble."+string(w)] = true
 	}
+	for _, name := range evidence {
+		used["evidence."+name] = true
+	}
+	for _, k := range []hien.EventKind{hien.LeadGiven, hien.ConsentChanged, hien.StoreVisited, hien.Withdrawn, hien.Erased, hien.Renamed} {
+		used["event."+string(k)] = true
+	}
 	return used
 }
 

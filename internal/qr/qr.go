@@ -22,20 +22,30 @@ func SVG(text, label string) (string, error) {
 		return "", fmt.Errorf("draw QR code: %w", err)
 	}
 	side := code.Size + 2*quiet
+	// A line along the middle of each row, with gaps: a third of the bytes of
+	// as many rectangles.
 	var path strings.Builder
 	for y := range code.Size {
+		pen := -1 // where the row's line has come to; nowhere yet
 		for x := 0; x < code.Size; x++ {
 			run := 0
 			for x+run < code.Size && code.Black(x+run, y) {
 				run++
 			}
-			if run > 0 {
-				fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", x+quiet, y+quiet, run, run)
-				x += run
+			switch {
+			case run == 0:
+				continue
+			case pen < 0:
+				fmt.Fprintf(&path, "M%d %d.5", x+quiet, y+quiet)
+			default:
+				fmt.Fprintf(&path, "m%d 0", x-pen)
 			}
+			fmt.Fprintf(&path, "h%d", run)
+			x += run
+			pen = x
 		}
 	}
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%[1]dv%[2]dH0z"/><path d="%[4]s"/></svg>`,
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%[1]dv%[2]dH0z"/><path stroke="#000" d="%[4]s"/></svg>`,
 		side, side, escape(label), path.String()), nil
 }
 

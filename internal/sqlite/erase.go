@@ -215,6 +215,15 @@ func (s *Store) Buried(ctx context.Context, key hien.LeadKey) (day string, burie
 	return day, buried, err
 }
 
+// Person is everything that the record holds of a person, under each name.
+func (s *Store) Person(ctx context.Context, who hien.Who) (people []hien.Person, err error) {
+	err = s.read(ctx, "look up a person", func(r reader) (err error) {
+		_, people, err = r.everyName(ctx, who)
+		return err
+	})
+	return people, err
+}
+
 // ErasedAt is when an erasure was recorded.
 func (s *Store) ErasedAt(ctx context.Context, seq uint64, id consent.ID) (at hien.Moment, err error) {
 	err = s.read(ctx, "look up an erasure", func(r reader) error {

@@ -1,0 +1,157 @@
+package portal_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/templates"
+)
+
+// withReceipt is a house in which somebody has the receipt "s".
+func withReceipt(t testing.TB) *house {
+	t.Helper()
+	h := newHouse()
+	n := h.notice(templates.English, asked)
+	c, err := consent.Give("c1", "subject", n, asked, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.receipts["s"] = &hien.Receipt{Given: c, Standing: c, Notice: n.Text()}
+	return h
+}
+
+var english = url.Values{"lang": {"en"}, "all": {"1"}}
+
+func TestWhatIsKeptIsSeenAndDownloaded(t *testing.T) {
+	d := open(t, withReceipt(t))
+	page := d.get(t, "/receipt/s")
+	page.wants(t, "See and download my data", "/receipt/s/data", d.url+"/receipt/s", "<svg viewBox")
+	d.get(t, "/receipt/s/notice").wants(t, "The notice you were shown", d.receipts["s"].Given.Notice().String(), "dpo@hien.example")
+	d.get(t, "/receipt/s/data").wants(t, "Your data", "k1:0a1b2c", "10.77.0.9", "/receipt/s/data.json")
+
+	text := d.get(t, "/receipt/s/data.txt")
+	if kind, as := text.header.Get("Content-Type"), text.header.Get("Content-Disposition"); kind != "text/plain; charset=utf-8" || as != `attachment; filename="hien-data.txt"` {
+		t.Errorf("the text is %q, %q", kind, as)
+	}
+	if !strings.Contains(text.body, "  Network address at that time: 10.77.0.9 (salt 73616c74)\n") {
+		t.Errorf("the text: %s", text.body)
+	}
+	file := d.get(t, "/receipt/s/data.json")
+	var said struct {
+		Format string
+		Names  []struct {
+			Keys     []string `json:"lead_keys"`
+			Consents []struct {
+				Evidence map[string]struct{ Salt, Value string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(file.body), &said); err != nil {
+		t.Fatal(err)
+	}
+	if said.Format != hien.DisclosureFormat || len(said.Names) != 1 || said.Names[0].Consents[0].Evidence["address"].Salt != "73616c74" {
+		t.Errorf("the JSON: %s", file.body)
+	}
+	if file.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("the file may be kept by the browser's cache: %q", file.header.Get("Cache-Control"))
+	}
+}
+
+func TestEverythingIsErasedInTwoTaps(t *testing.T) {
+	d := open(t, withReceipt(t))
+	d.get(t, "/receipt/s").wants(t, "Erase all my data", "It cannot be brought back.", "Erase everything")
+	d.post(t, "/receipt/s/erase", url.Values{"lang": {"en"}}).wants(t, "Receipt of your consent") // without the button
+	gone := d.post(t, "/receipt/s/erase", english)
+	gone.wants(t, "Everything is erased", "7-"+string(erasureID), "14:30, 22/11/2026")
+	if strings.Contains(gone.at+gone.body, "/receipt/") {
+		t.Errorf("the page that is kept names the receipt: %s", gone.at)
+	}
+	d.get(t, gone.at).wants(t, "Everything is erased") // it can be opened again
+	for _, wrong := range []string{"7-guessed", "8-" + string(erasureID), "-" + string(erasureID), "7", "x", "18446744073709551615-" + string(erasureID)} {
+		d.get(t, "/erased/"+wrong).wants(t, "There is no receipt at this address.")
+	}
+	d.post(t, "/receipt/s/erase", english).wants(t, "There is no receipt at this address.")
+}
+
+// A link that was guessed, was erased, or is no link at all answers byte for
+// byte the same, and the house is asked the same.
+func TestALinkThatIsNoneAnswersAsAnyOther(t *testing.T) {
+	d := open(t, withReceipt(t))
+	d.post(t, "/receipt/s/erase", english).wants(t, "Everything is erased")
+	type answer struct {
+		status       int
+		header, body string
+		asked        map[string]int
+	}
+	ask := func(method, path string) answer {
+		before := d.counts()
+		r := d.form(t, path, english)
+		if method == "GET" {
+			var err error
+			if r, err = http.NewRequest("GET", d.url+path, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := do(t, strict, r)
+		var h strings.Builder
+		got.header.Del("Date")
+		if err := got.header.Write(&h); err != nil {
+			t.Fatal(err)
+		}
+		asked := d.counts()
+		for what, n := range before {
+			if asked[what] -= n; asked[what] == 0 {
+				delete(asked, what)
+			}
+		}
+		return answer{got.status, h.String(), got.body, asked}
+	}
+	for _, page := range []string{"GET ", "GET /notice", "GET /data", "GET /data.txt", "GET /data.json", "POST /withdraw", "POST /erase"} {
+		method, path, _ := strings.Cut(page, " ")
+		erased := ask(method, "/receipt/s"+path)
+		for _, other := range []string{"guessed", "S", strings.Repeat("a", 26), "%00", "%3Cscript%3E", strings.Repeat("x", 2000)} {
+			got := ask(method, "/receipt/"+other+path)
+			if got.status != erased.status || got.header != erased.header || got.body != erased.body {
+				t.Errorf("%s of %.20q: got %d %s %s\nof one that was erased: %d %s %s", page, other, got.status, got.header, got.body, erased.status, erased.header, erased.body)
+			}
+			if len(got.asked) != 1 || len(erased.asked) != 1 {
+				t.Errorf("%s: the house was asked %v for a guessed one, %v for an erased one; want one look-up", page, got.asked, erased.asked)
+			}
+		}
+	}
+}
+
+func TestOverTLSTheLinkHasTheName(t *testing.T) {
+	h := withReceipt(t)
+	d := openSecure(t, h, "127.0.0.1:0")
+	res, err := d.client(true).Get(d.url + "/receipt/s?lang=en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`href="(https?://[^"]*)"`).FindAllStringSubmatch(string(body), -1)
+	if len(links) != 1 || links[0][1] != d.url+"/receipt/s" {
+		t.Errorf("links %v, want %s/receipt/s", links, d.url)
+	}
+}
+
+func TestWhatStandsIsTakenBackOneByOneOrAll(t *testing.T) {
+	d := open(t, withReceipt(t))
+	d.post(t, "/receipt/s/withdraw", url.Values{"lang": {"en"}, "purpose": {"contact_zalo"}}).wants(t, "Withdrawn, in force from now.", "Agreed, and since withdrawn", "Agreed, in force")
+	d.post(t, "/receipt/s/withdraw", english).wants(t, "Nothing is in force any more.")
+	if slices.ContainsFunc(d.receipts["s"].Standing.Answers(), func(a consent.Answer) bool { return a.Agreed }) {
+		t.Error("something stands")
+	}
+}
