@@ -26,7 +26,7 @@ type Answers struct {
 	Facts      map[consent.Fact]string // about who answers for the data; without those the policy needs nothing is asked
 	SealKey    string                  // of the brand; empty: that of the configuration, or see NewSeal
 	NewSeal    bool                    // a pair is made when the changes are
-	Sender     string                  // of codes: "log", or empty for none
+	Sender     string                  // of codes: "staff", "log", or empty for none
 	Masquerade bool                    // the guests share the router's own address; without OpenWrt only
 }
 
@@ -300,6 +300,15 @@ func checkName(name string) error {
 func checkID(id string) error {
 	if id == "" || len(id) > 32 || id[0] == '-' || id[0] == '_' || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		return refuse(badID)
+	}
+	return nil
+}
+
+// checkStaff holds that a till's code is enough: it proves no number, so that
+// nothing may be asked for that must reach the person.
+func checkStaff(a Answers) error {
+	if a.Sender == "staff" && slices.ContainsFunc(a.Purposes, consent.Purpose.Reaches) {
+		return refuse(staffReaches)
 	}
 	return nil
 }

@@ -205,7 +205,7 @@ func afterFacts() []*Field {
 				q.SealKey, q.NewSeal = v, false
 				return checkSealKey(v)
 			}},
-		{Flag: "sender", About: "the `WAY` in which codes are sent: log, for a trial, or none",
+		{Flag: "sender", About: "the `WAY` of codes: staff for the till's, log for a trial, or none",
 			asked:    func(q *Questions) bool { return len(q.Purposes) > 0 && len(q.trees[hienFile].of("sender")) == 0 },
 			question: plainly(askSender),
 			answer:   func(q *Questions, _ Language) string { return cmp.Or(q.Sender, wordNone) },
@@ -213,6 +213,8 @@ func afterFacts() []*Field {
 				switch q.Sender = strings.ToLower(v); {
 				case none(v):
 					q.Sender = ""
+				case q.Sender == "staff":
+					return checkStaff(q.Answers)
 				case q.Sender != "log":
 					return refuse(badSender, v)
 				}

@@ -136,20 +136,22 @@ func TestAnswersByFlags(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	for flag, c := range map[string]struct{ value, says string }{
-		"network":    {"10.9.0.1", "--network: 10.9.0.1 does not do for guests"},
-		"interface":  {"br-lan", "--interface: br-lan is the shop's own network"},
-		"radios":     {"radio0,radio9", "--radios: There is no WiFi device radio9"},
-		"owe":        {"maybe", "--owe: Want yes or no"},
-		"purposes":   {"spam", `--purposes: "spam" is no purpose`},
-		"seal-key":   {"key", "--seal-key: A seal key is hien-seal-1:"},
-		"sender":     {"pigeon", `--sender: "pigeon" is no way`},
+		"network":   {"10.9.0.1", "--network: 10.9.0.1 does not do for guests"},
+		"interface": {"br-lan", "--interface: br-lan is the shop's own network"},
+		"radios":    {"radio0,radio9", "--radios: There is no WiFi device radio9"},
+		"owe":       {"maybe", "--owe: Want yes or no"},
+		"purposes":  {"spam", `--purposes: "spam" is no purpose`},
+		"seal-key":  {"key", "--seal-key: A seal key is hien-seal-1:"},
+		"sender":    {"pigeon", `--sender: "pigeon" is no way`},
+		// The purpose must reach the person.
+		"sender ":    {"staff", "--sender: With staff alone no number is taken"},
 		"ssid":       {" ", "--ssid: This needs an answer"},
 		"masquerade": {"yes", "--masquerade does not apply"},
 
 		"controller-tax-id": {strings.Repeat("9", 33), "--controller-tax-id has at most 32 characters"},
 	} {
 		given := maps.Clone(all)
-		given[flag] = c.value
+		given[strings.TrimSpace(flag)] = c.value
 		if _, _, err := talk(t, r, setup.English, "", given); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("--%s %q: got %v, want %q", flag, c.value, err, c.says)
 		}

@@ -123,8 +123,12 @@ var phrases = map[Phrase]map[Language]string{
 		Vietnamese: "%[1]q không phải mục đích nào: cần số hoặc tên trong danh sách, cách nhau bằng dấu phẩy, hoặc none.",
 	},
 	badSender: {
-		English:    "%[1]q is no way to send codes: want log, for a trial, or none.",
-		Vietnamese: "%[1]q không phải cách gửi mã: cần log để dùng thử, hoặc none.",
+		English:    "%[1]q is no way to send codes: want staff, log for a trial, or none.",
+		Vietnamese: "%[1]q không phải cách gửi mã: cần staff, log để dùng thử, hoặc none.",
+	},
+	staffReaches: {
+		English:    "With staff alone no number is taken, so that nobody can be reached: leave those purposes out, or take another way of codes.",
+		Vietnamese: "Chỉ có staff thì không lấy số điện thoại nên không liên hệ được với khách: hãy bỏ các mục đích ấy, hoặc chọn cách gửi mã khác.",
 	},
 	needAnswer: {
 		English:    "This needs an answer. Say it with --%[1]v.",
@@ -201,6 +205,10 @@ var phrases = map[Phrase]map[Language]string{
 		English:    "Codes are only written into the router's log: for trials, since that proves no number.",
 		Vietnamese: "Mã chỉ được ghi vào nhật ký của bộ định tuyến: chỉ để dùng thử, vì như vậy không chứng minh được số nào.",
 	},
+	tillsCode: {
+		English:    "The code for the till: `hien staff-code --watch`, or LuCI's page for today.",
+		Vietnamese: "Mã để xem ở quầy: `hien staff-code --watch`, hoặc trang hôm nay trong LuCI.",
+	},
 
 	askName:        {English: "What is the shop called? Guests read it on the page.", Vietnamese: "Quán tên là gì? Khách sẽ đọc tên này trên trang chào."},
 	askID:          {English: "A short name for machines, of a-z, 0-9 and -. Do not change it later.", Vietnamese: "Tên ngắn cho máy, gồm a-z, 0-9 và -. Sau này đừng đổi."},
@@ -222,7 +230,8 @@ var phrases = map[Phrase]map[Language]string{
 		Vietnamese: "Khách hỏi về dữ liệu của mình qua đâu? Thư điện tử hoặc số điện thoại."},
 	askSealKey: {English: "The brand's seal key, under which numbers are sealed (hien-seal-1:…). new makes a pair and shows you the private half once.",
 		Vietnamese: "Khóa niêm phong của thương hiệu, dùng để niêm phong số điện thoại (hien-seal-1:…). new tạo một cặp khóa và cho bạn xem nửa bí mật một lần."},
-	askSender:      {English: "How are codes sent? log writes them into the router's log, for a trial; none leaves it open, and no number is asked until it is set up.", Vietnamese: "Gửi mã bằng cách nào? log ghi vào nhật ký của bộ định tuyến để dùng thử; none để sau, khi đó chưa hỏi số điện thoại."},
+	askSender: {English: "How do guests get a code? staff sends none: the shop's till shows it, and no number is taken. log writes it into the router's log, for a trial. none leaves it open, and nothing is asked that needs a code.",
+		Vietnamese: "Khách lấy mã bằng cách nào? staff không gửi gì: quầy cho xem mã, không lấy số điện thoại. log ghi mã vào nhật ký của bộ định tuyến để dùng thử. none để sau, khi đó chưa hỏi điều gì cần mã."},
 	askMasquerade:  {English: "Shall Hiên let guests share this machine's own IPv4 address? Say no if something else on it does so (NAT).", Vietnamese: "Cho khách dùng chung địa chỉ IPv4 của máy này? Trả lời không nếu đã có phần mềm khác làm việc đó (NAT)."},
 	purposeVisits:  {English: "remember visits", Vietnamese: "ghi nhớ những lần ghé quán"},
 	purposeZalo:    {English: "messages on Zalo", Vietnamese: "nhắn tin qua Zalo"},

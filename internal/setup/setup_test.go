@@ -102,7 +102,7 @@ var stories = []struct {
 	{"22.03-two-radios", "22.03-two-radios", map[string]string{"store-name": "Tạp hóa Ba Mươi", "radios": "all", "owe": "no"}},
 	{"22.03-one-of-two-radios-owe", "22.03-two-radios", map[string]string{"store-name": "Tạp hóa Ba Mươi", "radios": "radio0", "owe": "có", "network": "192.168.70.1/24"}},
 	{"23.05-switch-one-radio", "23.05-switch-one-radio", map[string]string{"store-name": "Sạp Cô Tư", "purposes": "1,4", "seal-key": "new", "sender": "log"}},
-	{"24.10-x86-asks", "24.10-x86-no-wifi", map[string]string{"store-name": "Khách sạn", "purposes": "1", "controller-name": "Công ty Mẫu", "controller-address": "1 Đường Mẫu", "controller-tax-id": "0000000001", "controller-contact": "dpo@shop.example"}},
+	{"24.10-x86-asks", "24.10-x86-no-wifi", map[string]string{"store-name": "Khách sạn", "purposes": "1", "sender": "staff", "controller-name": "Công ty Mẫu", "controller-address": "1 Đường Mẫu", "controller-tax-id": "0000000001", "controller-contact": "dpo@shop.example"}},
 	{"24.10-x86-no-wifi", "24.10-x86-no-wifi", map[string]string{"store-name": "Khách sạn", "store-id": "ks-01"}},
 	{"25.12-own-guests-kept", "25.12-own-guests", map[string]string{"store-name": "Quan", "interface": "br-guest"}},
 	{"25.12-own-guests-beside", "25.12-own-guests", map[string]string{"store-name": "Quan"}},

@@ -216,8 +216,15 @@ func (p *planner) hien() error {
 		p.note(noSender)
 		return nil
 	}
+	if err := checkStaff(p.Answers); err != nil {
+		return err
+	}
 	p.wish(hienFile, "code", "sender", is("type", p.Sender))
-	p.note(trialSender)
+	if p.Sender == "staff" {
+		p.note(tillsCode)
+	} else {
+		p.note(trialSender)
+	}
 	return nil
 }
 

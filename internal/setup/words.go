@@ -98,6 +98,7 @@ const (
 	badYes
 	badPurpose
 	badSender
+	staffReaches
 	needAnswer
 	notHere
 	noEar
@@ -118,6 +119,7 @@ const (
 	incomplete
 	noSender
 	trialSender
+	tillsCode
 
 	// Questions; fields.go.
 	askName
