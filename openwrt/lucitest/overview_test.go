@@ -60,6 +60,38 @@ func TestOverviewTellsHowTheShopIs(t *testing.T) {
 	}
 }
 
+// TestOverviewShowsTheTillsCode holds that staff find the code, and that a
+// router is not asked for one that it has not.
+func TestOverviewShowsTheTillsCode(t *testing.T) {
+	r := newRouter(t)
+	r.shop(well())
+	r.answers("staff-code", control.StaffCode{Code: "123456", SecondsLeft: 200})
+	b := openBrowser(t, r)
+	b.width(360)
+	b.show("overview", "vi", owner)
+	if slices.Contains(r.asked(), "hien.tillcode") {
+		t.Error("a shop without a staff sender is asked for its till's code")
+	}
+	r.configure(settings + "\nconfig sender 'till'\n\toption type 'staff'\n")
+	for _, c := range []struct{ language, want string }{{"vi", "Mã ở quầy 123 456 còn hiện 3 phút"}, {"en", "Code at the till 123 456 shown for 3 min more"}} {
+		b.show("overview", c.language, viewer)
+		b.picture("overview-till-" + c.language)
+		if got := strings.Join(strings.Fields(b.text(".hien-tiles")), " "); !strings.HasPrefix(got, c.want) {
+			t.Errorf("the numbers are %q: want them to begin with %q", got, c.want)
+		}
+	}
+	r.answers("staff-code", control.StaffCode{Code: "654321", SecondsLeft: 300})
+	ask[bool](b, "pollNow()")
+	if got := b.text(".hien-tiles"); !strings.Contains(got, "654 321") {
+		t.Errorf("the numbers are %q: want the next code", got)
+	}
+	r.fails("staff-code", "hien is not running")
+	ask[bool](b, "pollNow()")
+	if got := b.text(".hien-tiles"); strings.Contains(got, "654 321") {
+		t.Errorf("the numbers are %q: want no code that nobody has given", got)
+	}
+}
+
 func TestOverviewWithoutDaemon(t *testing.T) {
 	r := newRouter(t)
 	const why = "Hiên is not running (no socket at /var/run/hien/control.sock); start it with `hien run`"

@@ -50,6 +50,10 @@ func TestScriptReads(t *testing.T) {
 	if want := []string{"hien status --json", "hien leads --limit 1 --json", "hien visits --limit 200 --json"}; !slices.Equal(want, r.called()) {
 		t.Errorf("the router did something else than %q", want)
 	}
+	r.answers("staff-code", control.StaffCode{Code: "123456", SecondsLeft: 200})
+	if got := r.call("tillcode", "{}"); got["code"] != "123456" || got["seconds_left"] != 200.0 {
+		t.Errorf("the till's code is %v", got)
+	}
 	r.fails("leads", "the record is closed")
 	r.answers("visits", control.List[control.Visit]{Items: []control.Visit{}})
 	if diff := cmp.Diff(map[string]any{"leads": nil, "visits": 0.0, "starts": []any{}}, r.call("numbers", "{}")); diff != "" {

@@ -25,6 +25,7 @@ return baseclass.extend({
 	guests: method('guests'),
 	findings: method('findings'),
 	check: method('check'),
+	tillcode: method('tillcode'),
 
 	/* doing */
 	examine: method('examine', 'lang'),

@@ -75,20 +75,24 @@ function renew(node, children) {
 const opens = () => ({ yes: _('opens'), late: _('opens late'), partly: _('opens sometimes'), no: _('does not open') });
 const severities = () => ({ bad: _('To mend'), warn: _('To look at'), note: _('Note'), ok: _('Fine') });
 
+/* till is the code of the shop's till, where guests are asked for one. */
+const till = () => uci.sections('hien', 'sender').some(sender => sender.type == 'staff') ? calls.tillcode().catch(() => null) : null;
+
 return view.extend({
 	load: () => Promise.all([
 		calls.status().catch(err => err),
 		calls.numbers().catch(() => ({})),
 		calls.findings().catch(() => ({})),
-		uci.load('hien').catch(() => [])
+		uci.load('hien').catch(() => []).then(till)
 	]),
 
-	render([ status, numbers, findings ]) {
+	render([ status, numbers, findings, code ]) {
 		for (const name of [ 'verdict', 'tiles', 'door', 'parts', 'doctor' ])
 			this[name] = E('div');
 
 		this.verdict.setAttribute('role', 'status');
 		this.numbers = numbers;
+		this.code = code;
 		this.show(status);
 		this.diagnosis(findings);
 		poll.add(() => this.refresh(), 20);
@@ -103,7 +107,10 @@ return view.extend({
 	},
 
 	refresh() {
-		return calls.status().catch(err => err).then(status => this.show(status));
+		return Promise.all([ calls.status().catch(err => err), till() ]).then(([ status, code ]) => {
+			this.code = code;
+			this.show(status);
+		});
 	},
 
 	show(s) {
@@ -133,7 +140,7 @@ return view.extend({
 			E('tr', { 'class': 'tr' }, [ E('td', { 'class': 'td' }, [ title ]), E('td', { 'class': 'td' }, [ said ]) ]))) ]);
 	},
 
-	/* count is today in four numbers. */
+	/* count is today in four numbers, and the code for guests who ask at the till. */
 	count(s) {
 		const tile = (title, n, note) => E('div', {}, [ E('dt', {}, [ title ]), E('dd', {}, [ n == null ? '–' : n, E('small', {}, [ note || ' ' ]) ]) ]),
 		    sum = key => s.zones.reduce((n, z) => n + z[key], 0),
@@ -141,6 +148,7 @@ return view.extend({
 		    today = (starts || []).filter(start => new Date(start) >= midnight).length;
 
 		return E('dl', { 'class': 'hien-tiles' }, [
+			this.code ? tile(_('Code at the till'), this.code.code.replace(/^(...)(...)$/, '$1 $2'), _('shown for %s more').format(words.span(this.code.seconds_left))) : '',
 			tile(_('In the shop now'), words.number(sum('guests'))),
 			tile(_('Online'), words.number(sum('with_pass'))),
 			tile(_('Visits today'), visits == null ? null : words.number(today) + (today && today == starts.length && visits > today ? '+' : ''),
