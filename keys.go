@@ -143,6 +143,9 @@ func (k SealKey) String() string {
 // Print names the pair, as BrandKey.Print does.
 func (k SealKey) Print() string { return printOf(k.String()) }
 
+// Bytes are the public key as X25519 has it (RFC 7748).
+func (k SealKey) Bytes() []byte { return k.public.Bytes() }
+
 // IsZero reports whether there is no key.
 func (k SealKey) IsZero() bool { return k.public == nil }
 
@@ -185,6 +188,9 @@ func (k UnsealKey) Reveal() string {
 
 // SealKey is the public half.
 func (k UnsealKey) SealKey() SealKey { return SealKey{k.private.PublicKey()} }
+
+// Bytes are the private key as X25519 has it, for what else it opens.
+func (k UnsealKey) Bytes() []byte { return k.private.Bytes() }
 
 func (UnsealKey) String() string             { return "[unseal key]" }
 func (UnsealKey) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[unseal key]") }

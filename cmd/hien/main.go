@@ -53,6 +53,8 @@ func commands() []command {
 		{"ledger verify", "", "check that no consent was changed, dropped or added", ledgerHelp, true, verifyLedger},
 		{"ledger export", "", "write the ledger for an auditor", ledgerExportHelp, false, exportLedger},
 		{"retention", "", "how long things are kept, and what was deleted", retentionHelp, true, showRetention},
+		{"backup key", "", "make the pair of keys for backups", backupKeyHelp, true, makeBackupKey},
+		{"backup", "", "write all that this router has into one sealed file", backupHelp, false, makeBackup},
 		{"gate", "shut|open|status", "the second gate, without daemon and packet filter", gateHelp, true, gate},
 		{"admit", "MAC", "give a device a pass", admitHelp, true, admit},
 		{"revoke", "MAC|IP", "take a device's pass away", revokeHelp, true, revoke},

@@ -90,6 +90,7 @@ type daemon struct {
 	sinks   *stage       // at most one so far
 	uplink  *dns.Watcher // whether the shop has internet
 
+	copying   sync.Mutex // held while a backup is made
 	reloading sync.Mutex // held while a configuration is put in force
 
 	applying sync.Mutex        // held while the kernel is changed

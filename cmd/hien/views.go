@@ -30,6 +30,7 @@ func (d *daemon) house() control.House {
 		VerifyLedger: d.verifyLedger,
 		ExportLedger: d.exportLedger,
 		ExportLeads:  d.exportLeads,
+		Backup:       d.backup,
 		Retention:    d.retention,
 		Retain:       d.retain,
 		StaffCode:    d.staffCode,

@@ -69,7 +69,7 @@ func checked(t *testing.T, change func(dir string, text *string)) (warnings, fau
 var modeOf = map[string]os.FileMode{"TestCheck/secrets_that_others_may_read": 0o644}
 
 func TestCheck(t *testing.T) {
-	const trial = "DIR/hien:35: zone guest asks for numbers and the sender only writes codes into the log: for trials only"
+	const trial = "DIR/hien:36: zone guest asks for numbers and the sender only writes codes into the log: for trials only"
 	for _, c := range []struct {
 		name             string
 		change           func(dir string, text *string)
@@ -87,67 +87,67 @@ func TestCheck(t *testing.T) {
 			func(dir string, text *string) {
 				os.Remove(dir + "/brand.key")
 				*text = strings.Replace(*text, "config sender 'code'\n\toption type 'log'\n", "", 1)
-			}, []string{"DIR/hien:52: code_garden is never opened: codes go out only with a config sender, in a zone with a purpose"}, nil},
+			}, []string{"DIR/hien:53: code_garden is never opened: codes go out only with a config sender, in a zone with a purpose"}, nil},
 		{"a brand key that is none",
 			func(dir string, _ *string) { os.WriteFile(dir+"/brand.key", []byte("k1:0123"), 0o600) }, []string{trial},
 			[]string{"DIR/hien:9: brand key DIR/brand.key: not a brand key: want k<version>:<64 hex digits>, as `hien keygen` makes it"}},
 		{"certificates that are none",
 			func(dir string, _ *string) { os.WriteFile(dir+"/ca.pem", []byte("hello"), 0o600) }, []string{trial},
-			[]string{"DIR/hien:73: ca_file DIR/ca.pem: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----"}},
+			[]string{"DIR/hien:74: ca_file DIR/ca.pem: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----"}},
 		{"no certificates, and a file where a directory should be, in the order of lines",
 			func(dir string, _ *string) { os.Remove(dir + "/ca.pem"); os.WriteFile(dir+"/data", nil, 0o600) }, []string{trial},
 			[]string{"DIR/hien:7: DIR/data is no directory: want one, or a path at which one can be made",
-				"DIR/hien:73: read certificates of sink cdp: open DIR/ca.pem: no such file or directory"}},
+				"DIR/hien:74: read certificates of sink cdp: open DIR/ca.pem: no such file or directory"}},
 		{"secrets that others may read", func(string, *string) {},
 			[]string{"DIR/hien:9: others may read DIR/brand.key (mode 0644): run `chmod 600 DIR/brand.key`",
-				"DIR/hien:74: others may read the write key (mode 0644): run `chmod 600 DIR/hien`", trial,
-				"DIR/hien:58: others may read DIR/api.key (mode 0644): run `chmod 600 DIR/api.key`"}, nil},
+				"DIR/hien:75: others may read the write key (mode 0644): run `chmod 600 DIR/hien`", trial,
+				"DIR/hien:59: others may read DIR/api.key (mode 0644): run `chmod 600 DIR/api.key`"}, nil},
 		{"a pass for trials",
 			func(_ string, text *string) { *text = strings.Replace(*text, "'4h'", "'20s'", 1) },
-			[]string{trial, "DIR/hien:32: a pass of 20s: for trials only"}, nil},
+			[]string{trial, "DIR/hien:33: a pass of 20s: for trials only"}, nil},
 		{"limits that do not do what they seem to",
 			func(_ string, text *string) {
 				*text = strings.NewReplacer("'4h'", "'1d12h'", "down '8M'", "down '1G'", "up '2M'", "up '2500k'", "all_down '40M'", "all_down '255k'", "all_up '10M'", "all_up '2M'").Replace(*text)
 			},
 			[]string{trial,
-				"DIR/hien:40: down of 1G for each guest is more than all_down grants all of them together (255k): it limits nobody",
-				"DIR/hien:41: up of 2500k for each guest is more than all_up grants all of them together (2M): it limits nobody",
-				"DIR/hien:42: all_down of 255k: all guests of zone guest together get less than one of them needs to open a page; want 256k or more",
-				"DIR/hien:39: a guest who has used up its volume of 2G does not come in again before its pass would have ended, here up to 1d12h later: want a pass of at most 24h"}, nil},
+				"DIR/hien:41: down of 1G for each guest is more than all_down grants all of them together (255k): it limits nobody",
+				"DIR/hien:42: up of 2500k for each guest is more than all_up grants all of them together (2M): it limits nobody",
+				"DIR/hien:43: all_down of 255k: all guests of zone guest together get less than one of them needs to open a page; want 256k or more",
+				"DIR/hien:40: a guest who has used up its volume of 2G does not come in again before its pass would have ended, here up to 1d12h later: want a pass of at most 24h"}, nil},
 		{"names in a garden and nothing that opens them",
 			func(_ string, text *string) {
 				*text = strings.Replace(*text, "dns_port '2053'", "dns_port '0'", 1)
 			},
-			[]string{trial, "DIR/hien:55: dns_port 0: the garden's names are not opened, only its addresses and networks"}, nil},
+			[]string{trial, "DIR/hien:56: dns_port 0: the garden's names are not opened, only its addresses and networks"}, nil},
 		{"phones cannot be told of the API",
 			func(_ string, text *string) {
 				*text = strings.Replace(*text, "option dnsmasq_dir", "#", 1)
 			},
-			[]string{trial, "DIR/hien:56: phones are not told of the API, as there is no dnsmasq_dir: set it in config hien 'main' to the directory from which dnsmasq reads more of its configuration"}, nil},
+			[]string{trial, "DIR/hien:57: phones are not told of the API, as there is no dnsmasq_dir: set it in config hien 'main' to the directory from which dnsmasq reads more of its configuration"}, nil},
 		{"a directory of dnsmasq's that is not there",
 			func(dir string, _ *string) { os.Remove(dir + "/dnsmasq.d") },
 			[]string{trial, "DIR/hien:18: there is no directory DIR/dnsmasq.d, and phones are not told of the API: want the one that dnsmasq names in its conf-dir"}, nil},
 		{"no certificate for the API",
 			func(dir string, _ *string) { os.Remove(dir + "/api.crt") },
-			[]string{trial, "DIR/hien:57: read api_cert: open DIR/api.crt: no such file or directory: put the certificate for wifi.shop.example there; until then phones are not told of the API"}, nil},
+			[]string{trial, "DIR/hien:58: read api_cert: open DIR/api.crt: no such file or directory: put the certificate for wifi.shop.example there; until then phones are not told of the API"}, nil},
 		{"a certificate without its key",
 			func(dir string, _ *string) { os.Remove(dir + "/api.key") },
-			[]string{trial, "DIR/hien:57: read api_key: open DIR/api.key: no such file or directory: put the private key of DIR/api.crt there; until then phones are not told of the API"}, nil},
+			[]string{trial, "DIR/hien:58: read api_key: open DIR/api.key: no such file or directory: put the private key of DIR/api.crt there; until then phones are not told of the API"}, nil},
 		{"another certificate's key",
 			func(dir string, _ *string) {
 				cert, _ := os.ReadFile(dir + "/api.crt")
 				certificate(t, dir, "wifi.shop.example", "An authority", noon, noon)
 				os.WriteFile(dir+"/api.crt", cert, 0o600)
 			},
-			[]string{trial, "DIR/hien:57: api_cert DIR/api.crt and api_key DIR/api.key are no pair (tls: private key does not match public key): put both files of one certificate for wifi.shop.example there, as PEM; until then phones are not told of the API"}, nil},
+			[]string{trial, "DIR/hien:58: api_cert DIR/api.crt and api_key DIR/api.key are no pair (tls: private key does not match public key): put both files of one certificate for wifi.shop.example there, as PEM; until then phones are not told of the API"}, nil},
 		{"another name's certificate",
 			func(dir string, _ *string) { certificate(t, dir, "other.example", "An authority", noon, noon) },
-			[]string{trial, "DIR/hien:57: api_cert DIR/api.crt: x509: certificate is valid for other.example, not wifi.shop.example: get a certificate for wifi.shop.example, or set api_name to a name that this one has; until then phones are not told of the API"}, nil},
+			[]string{trial, "DIR/hien:58: api_cert DIR/api.crt: x509: certificate is valid for other.example, not wifi.shop.example: get a certificate for wifi.shop.example, or set api_name to a name that this one has; until then phones are not told of the API"}, nil},
 		{"a certificate that nobody vouches for",
 			func(dir string, _ *string) {
 				certificate(t, dir, "wifi.shop.example", "wifi.shop.example", noon, noon)
 			},
-			[]string{trial, "DIR/hien:57: api_cert DIR/api.crt is signed by itself, and no phone trusts it: get one from an authority that phones know"}, nil},
+			[]string{trial, "DIR/hien:58: api_cert DIR/api.crt is signed by itself, and no phone trusts it: get one from an authority that phones know"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			warnings, faults := checked(t, c.change)
@@ -204,9 +204,9 @@ func TestCertificatesHoldFromDateToDate(t *testing.T) {
 	}{
 		{"in the middle", at(noon), "", false},
 		{"more than a week before its end", at(to.AddDate(0, 0, -8)), "", false},
-		{"in its last week", at(to.AddDate(0, 0, -6)), "hien.uci:57: api_cert DIR/api.crt ends on 2026-05-01: renew it", false},
-		{"after its end", at(to.Add(time.Second)), "hien.uci:57: api_cert DIR/api.crt ended on 2026-05-01: renew it" + untold, true},
-		{"before its beginning", at(from.Add(-time.Second)), "hien.uci:57: api_cert DIR/api.crt begins to hold on 2026-01-31: wait, or look at the router's clock with `date`" + untold, true},
+		{"in its last week", at(to.AddDate(0, 0, -6)), "hien.uci:58: api_cert DIR/api.crt ends on 2026-05-01: renew it", false},
+		{"after its end", at(to.Add(time.Second)), "hien.uci:58: api_cert DIR/api.crt ended on 2026-05-01: renew it" + untold, true},
+		{"before its beginning", at(from.Add(-time.Second)), "hien.uci:58: api_cert DIR/api.crt begins to hold on 2026-01-31: wait, or look at the router's clock with `date`" + untold, true},
 		{"while the clock is not in step", hien.Moment{Wall: time.Unix(0, 0)}, "", false},
 	} {
 		t.Run(k.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/backup"
 	"github.com/hien-wifi/hien/internal/uci"
 )
 
@@ -37,6 +38,7 @@ type Config struct {
 	RunDir       string
 	BrandKeyFile string
 	SealKey      hien.SealKey        // zero when no number may be sealed
+	BackupKey    backup.Recipient    // zero when no backup may be made
 	Zones        []hien.Zone         // at least one, in the order of the file
 	Services     map[string]Services // of each zone, by its name
 	Senders      []Sender            // in the order in which they are tried; none: no number is asked

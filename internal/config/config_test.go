@@ -17,6 +17,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/backup"
 	"github.com/hien-wifi/hien/internal/uci"
 )
 
@@ -51,10 +52,14 @@ func TestParseReadsEveryOption(t *testing.T) {
 	if got := c.Sink.WriteKey.Reveal(); got != "wk_made_up" {
 		t.Errorf("write key: got %s, want wk_made_up", got)
 	}
+	if got := c.BackupKey.String(); got != "age1pyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq8r66x" {
+		t.Errorf("backup key: got %s", got)
+	}
 	got := *c
 	if got := c.Sink.EraseToken.Reveal(); got != "et_made_up" {
 		t.Errorf("erase token: got %s, want et_made_up", got)
 	}
+	got.BackupKey = backup.Recipient{}
 	got.SealKey, got.Sink.WriteKey, got.Sink.EraseToken, got.at, got.file = hien.SealKey{}, Secret{}, Secret{}, nil, ""
 	want := Config{
 		Enabled: true, SafeMode: true, StoreID: "hcm-q1-01", StoreName: "Quán Hiên",

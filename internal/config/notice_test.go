@@ -112,7 +112,7 @@ func TestTheAskerIsWhomTheFileNames(t *testing.T) {
 func TestBasicKeepsNoHistory(t *testing.T) {
 	text := strings.Replace(shop(t), "option mode 'frequency'", "option mode 'basic'", 1)
 	_, err := Parse("hien.uci", strings.NewReader(text))
-	const want = "hien.uci:35: purpose visit_frequency is a history of a person's visits, and option mode 'basic' keeps none: want another purpose, or option mode 'frequency' in config hien 'main'"
+	const want = "hien.uci:36: purpose visit_frequency is a history of a person's visits, and option mode 'basic' keeps none: want another purpose, or option mode 'frequency' in config hien 'main'"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/backup"
 )
 
 // The bounds of durations. The kernel's sets count a pass in seconds and no
@@ -86,6 +87,12 @@ func setRunDir(to *string, v string) bool { return setPath(to, v) && len(v) <= 9
 
 func setSealKey(to *hien.SealKey, v string) bool {
 	k, err := hien.ParseSealKey(v)
+	*to = k
+	return err == nil
+}
+
+func setBackupKey(to *backup.Recipient, v string) bool {
+	k, err := backup.ParseRecipient(v)
 	*to = k
 	return err == nil
 }

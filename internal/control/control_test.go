@@ -198,6 +198,51 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 	}
 }
 
+func TestABackupIsAStream(t *testing.T) {
+	part := strings.Repeat("x", 100_000)
+	for _, c := range []struct {
+		name  string
+		sent  int // parts
+		err   error
+		fails string // empty: it arrives
+	}{
+		{"whole", 3, nil, ""},
+		{"refused", 0, Refusal("there is no option backup_key"), "the daemon: there is no option backup_key"},
+		{"cut off", 2, errors.New("the disk is full"), "read the daemon's answer"},
+	} {
+		w := new(wired)
+		h, place := w.house(), ""
+		h.Backup = func(_ context.Context, to io.Writer, spool string) error {
+			place = spool
+			for range c.sent {
+				if _, err := io.WriteString(to, part); err != nil {
+					return err
+				}
+			}
+			return c.err
+		}
+		runDir, _ := serve(t, h)
+		client, err := Dial(runDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		err = client.Backup(t.Context(), &got, "/mnt/usb stick")
+		if c.fails == "" && (err != nil || got.String() != strings.Repeat(part, c.sent)) {
+			t.Errorf("%s: %d bytes, %v; want %d", c.name, got.Len(), err, c.sent*len(part))
+		}
+		if c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+			t.Errorf("%s: %v; want %q", c.name, err, c.fails)
+		}
+		if place != "/mnt/usb stick" {
+			t.Errorf("%s: spooled at %q", c.name, place)
+		}
+		if err := client.Backup(t.Context(), io.Discard, "usb"); err == nil || !strings.Contains(err.Error(), "want an absolute path") {
+			t.Errorf("%s: spooled at a relative path: %v", c.name, err)
+		}
+	}
+}
+
 func TestErrorsComeBackInWords(t *testing.T) {
 	w := new(wired)
 	runDir, _ := serve(t, w.house())

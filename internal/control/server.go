@@ -38,6 +38,10 @@ type House struct {
 	// has noted who asked for it.
 	ExportLeads func(context.Context, io.Writer, LeadExport) error
 
+	// Backup writes a backup for the owner; spool is the directory of the copy
+	// that it is made from, empty for the usual one.
+	Backup func(ctx context.Context, w io.Writer, spool string) error
+
 	// Retention says how long things are kept, what was deleted, and with days
 	// what will be within so many. Retain deletes now what is too old.
 	Retention func(ctx context.Context, limit, days int) (Retention, error)
@@ -142,6 +146,7 @@ func (s *Server) handler() http.Handler {
 	get("/v1/ledger/verify", func(r *http.Request) (any, error) { return s.house.VerifyLedger(r.Context()) })
 	r.Handle("/v1/ledger/export", http.HandlerFunc(s.ledgerExport)).Methods(http.MethodGet)
 	r.Handle("/v1/leads/export", http.HandlerFunc(s.leadExport)).Methods(http.MethodPost)
+	r.Handle("/v1/backup", http.HandlerFunc(s.backup)).Methods(http.MethodGet)
 	post("/v1/withdraw", s.withdraw)
 	post("/v1/release", s.release)
 	post("/v1/admit", order(s.house.Admit))
@@ -174,7 +179,7 @@ func (s *Server) stream(w http.ResponseWriter, export func(io.Writer) error) {
 		s.write(w, http.StatusServiceUnavailable, problem{"too many questions at once: ask again"})
 		return
 	}
-	out := &started{Writer: w}
+	out := &started{Writer: w, more: http.NewResponseController(w)}
 	err := export(out)
 	switch {
 	case err == nil:
@@ -186,14 +191,19 @@ func (s *Server) stream(w http.ResponseWriter, export func(io.Writer) error) {
 	}
 }
 
-// started notes whether anything was written.
+// started notes whether anything was written, and gives each part of a long
+// answer its own time.
 type started struct {
 	io.Writer
+	more  *http.ResponseController
 	begun bool
 }
 
 func (s *started) Write(b []byte) (int, error) {
 	s.begun = true
+	if err := s.more.SetWriteDeadline(time.Now().Add(answerTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
 	return s.Writer.Write(b)
 }
 

@@ -89,8 +89,13 @@ const entryPage = 64
 // Entries are the entries of the ledger in order, those included that are
 // appended while it is read.
 func (l *Ledger) Entries(ctx context.Context) iter.Seq2[consent.Entry, error] {
+	return l.EntriesAfter(ctx, 0)
+}
+
+// EntriesAfter are those behind the one with that number.
+func (l *Ledger) EntriesAfter(ctx context.Context, after uint64) iter.Seq2[consent.Entry, error] {
 	return func(yield func(consent.Entry, error) bool) {
-		var after uint64
+		after := after
 		for {
 			page, err := l.entriesAfter(ctx, after)
 			if err != nil {

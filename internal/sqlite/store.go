@@ -23,6 +23,10 @@ type Options struct {
 	Tombstone func(hien.LeadKey) hien.Tombstone // of the router's key; nil, in tests: of none
 	Log       *slog.Logger                      // nil: nothing is logged
 
+	// Restored says that the file is a copy (CopyTo): it is to be written the
+	// way that its file system bears best, as a new one is.
+	Restored bool
+
 	set   settings // tests: another journal, another patience
 	limit int      // tests: another MaxWaiting
 }
@@ -63,6 +67,12 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	}
 	if s.limit == 0 {
 		s.limit = MaxWaiting
+	}
+	if opts.Restored && opts.set.journal == "" {
+		var err error
+		if opts.set.journal, err = tryJournals(ctx, filepath.Dir(path)); err != nil {
+			return nil, fmt.Errorf("open record: %w: %w", hien.ErrStorage, err)
+		}
 	}
 	set, err := prepare(ctx, path, opts.set)
 	if err != nil {
