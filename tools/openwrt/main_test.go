@@ -141,7 +141,12 @@ func checkTable(t *testing.T, table string, all map[string][]byte) {
 				found = found || f[2] == strconv.Itoa(len(b))
 			}
 		}
-		if xz, err := strconv.Atoi(f[len(f)-1]); !found || err != nil || xz < 100 {
+		xz, err := strconv.Atoi(f[len(f)-1])
+		if strings.HasSuffix(f[0], ".deb") {
+			xz, err = 100, nil
+			found = found && f[len(f)-1] == "–"
+		}
+		if !found || err != nil || xz < 100 {
 			t.Errorf("%q: no such package of that size", line)
 		}
 		listed++
