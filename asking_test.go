@@ -1,6 +1,7 @@
 package hien_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -73,11 +74,67 @@ func (p *porch) giveAs(d hien.Device, number string, agreed ...consent.Purpose) 
 		p.Fatalf("nothing is asked: %v", err)
 	}
 	slices.Sort(agreed)
-	err = p.Ask(p.Context(), d, hien.Application{Phone: phone(p, number), Agreed: agreed, Notice: n}, p.now)
+	err = p.Ask(p.Context(), d, hien.Application{OfAge: true, Phone: phone(p, number), Agreed: agreed, Notice: n}, p.now)
 	if err == nil {
 		err = p.Prove(p.Context(), d, p.codes.of(d), p.now)
 	}
 	if err != nil {
 		p.Fatal(err)
+	}
+}
+
+// TestTheYoungLeaveNothing is R-CHILD-1: a pass, a number that was counted, and
+// no more.
+func TestTheYoungLeaveNothing(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.greet(d)
+	for range 2 { // pressed twice
+		if err := p.AdmitYoung(t.Context(), d, p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.door.left(d) != 4*time.Hour || p.Young() != 1 {
+		t.Errorf("in for %v, counted %d; want 4h and 1", p.door.left(d), p.Young())
+	}
+	guest, _, err := p.book.Guest(d.Guest)
+	if err != nil || guest.Form != nil || guest.Gave {
+		t.Errorf("the livebook has %+v, %v", guest, err)
+	}
+	if p.ledger() != 0 || len(p.queue()) != 0 {
+		t.Error("something of a child is in the record")
+	}
+	p.later(31 * time.Minute)
+	p.tick()
+	p.later(4 * time.Hour)
+	p.tick()
+	if _, known, _ := p.book.Guest(d.Guest); known {
+		t.Error("a child who left is still in the livebook")
+	}
+	if g := p.greet(d); len(g.Ask) == 0 {
+		t.Error("the next stay is not asked: a child left a mark")
+	}
+}
+
+func TestNothingIsTakenBeforeTheAgeIsTold(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.greet(d)
+	a := p.application("0987654321", consent.ContactZalo)
+	a.OfAge = false
+	if err := p.Ask(t.Context(), d, a, p.now); !errors.Is(err, hien.ErrNoAsking) || p.codes.sent != 0 {
+		t.Errorf("got %v, and %d codes; want ErrNoAsking and none", err, p.codes.sent)
+	}
+}
+
+func TestChildrenAreNotAsked(t *testing.T) {
+	p := newPorch(t)
+	p.settings.Zones[0].Children = true
+	p.Reload(p.settings)
+	if g := p.greet(device(1)); len(g.Ask) != 0 {
+		t.Errorf("asked for %v in a play area", g.Ask)
+	}
+	if err := p.Ask(t.Context(), device(1), p.application("0987654321", consent.ContactZalo), p.now); !errors.Is(err, hien.ErrNoAsking) {
+		t.Errorf("an answer in a play area: %v, want ErrNoAsking", err)
 	}
 }

@@ -32,6 +32,7 @@ type Gateway struct {
 	outgoing   outgoing
 	counting   counting
 	retention  retention
+	young      atomic.Int64 // guests who said to be too young to be asked, since the start
 	opened     atomic.Int64 // Moment.Up until which the door is open to everybody; 0: it is not
 	complained atomic.Int64 // Moment.Up of the last complaint
 	resumed    atomic.Bool  // the visits of an earlier boot were closed
@@ -253,15 +254,16 @@ func (g *Gateway) keeps() bool {
 }
 
 // askable are the purposes of a zone that may be asked for, and for which an
-// answer could be proved and kept now. Half a notice asks nobody (R-CON-4).
+// answer could be proved and kept now. Half a notice asks nobody (R-CON-4), and
+// children are not asked (R-CHILD-2).
 func (g *Gateway) askable(z Zone, now Moment) []consent.Purpose {
 	switch {
 	case !g.keeps() || !g.settings.Load().Asker.Ready():
 		return nil
 	case g.sends(now):
-		return slices.Clone(z.Purposes)
+		return z.Asks()
 	case g.settings.Load().StaffCode:
-		return slices.DeleteFunc(slices.Clone(z.Purposes), consent.Purpose.Reaches)
+		return slices.DeleteFunc(z.Asks(), consent.Purpose.Reaches)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func (p *porch) application(number string, agreed ...consent.Purpose) hien.Appli
 	p.Helper()
 	n := consent.Notice{Version: "test-1", Language: "vi", Title: "Quán Hiên", Asks: []consent.Ask{
 		{Purpose: consent.VisitFrequency, Line: "đếm lần ghé"}, {Purpose: consent.ContactZalo, Line: "nhắn Zalo"}}}
-	return hien.Application{Phone: phone(p, number), Agreed: agreed, Notice: n, Browser: "Mozilla/5.0 (test)"}
+	return hien.Application{OfAge: true, Phone: phone(p, number), Agreed: agreed, Notice: n, Browser: "Mozilla/5.0 (test)"}
 }
 
 func (p *porch) ledger() (n int) {

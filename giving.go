@@ -30,6 +30,9 @@ func (g *Gateway) opens(f *Form) bool {
 // ErrBlocked and ErrSpent. Nothing here looks into the record: whether the
 // number is known is found out by whoever proves it, and by nobody else.
 func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) error {
+	if !a.OfAge {
+		return fmt.Errorf("%w: the age was not told (R-CHILD-1)", ErrNoAsking)
+	}
 	zone, err := g.zone(d.Guest.Zone)
 	if err != nil {
 		return err

@@ -64,6 +64,7 @@ type Zone struct {
 	Offer      string        // what is offered to everybody who comes in; may be empty
 	Terms      string        // the rules of the house for its WiFi, shown to everybody; may be empty
 	Purposes   []consent.Purpose
+	Children   bool // its guests are children: nothing is asked of anybody (R-CHILD-2)
 
 	Idle     time.Duration // a pass that carried nothing for so long ends; 0: it does not
 	Volume   int64         // bytes that a pass carries, both directions together; 0: no limit
@@ -76,6 +77,15 @@ type Zone struct {
 	// and networks.
 	Garden     []string
 	CodeGarden []string // by one guest only, for some minutes, while its code is on its way
+}
+
+// Asks are the purposes that may be asked for in the zone: none where its guests
+// are children.
+func (z Zone) Asks() []consent.Purpose {
+	if z.Children {
+		return nil
+	}
+	return slices.Clone(z.Purposes)
 }
 
 // trusts reports whether a device is let in without the portal, unless it is

@@ -79,6 +79,7 @@ type Greeting struct {
 // An Application is what a guest sent who agreed to something.
 type Application struct {
 	Phone   Phone             // none where the greeting said NoNumber
+	OfAge   bool              // the person said to be as old as the policy wants (R-CHILD-1)
 	Agreed  []consent.Purpose // at least one
 	Notice  consent.Notice    // what was on the page
 	Browser string            // the User-Agent; only its SHA-256 is kept

@@ -89,6 +89,20 @@ func (g *Gateway) Admit(ctx context.Context, d Device, now Moment) error {
 	return g.letIn(ctx, d, now, func(guest *Guest) { guest.Asked, guest.Form = true, nil })
 }
 
+// AdmitYoung is Admit for a guest who said to be too young to be asked. All that
+// is kept is that there was one more (R-CHILD-1).
+func (g *Gateway) AdmitYoung(ctx context.Context, d Device, now Moment) error {
+	return g.letIn(ctx, d, now, func(guest *Guest) {
+		if !guest.Asked {
+			g.young.Add(1)
+		}
+		guest.Asked, guest.Form = true, nil
+	})
+}
+
+// Young is how many guests said to be too young, since the daemon's start.
+func (g *Gateway) Young() int64 { return g.young.Load() }
+
 // letIn is the door: the kernel's set first, then the livebook. Once the guest
 // is in the kernel's set it is in, whatever becomes of the book: a book that
 // fails is for the log (I8). A guest that may not come in is written down all

@@ -140,7 +140,7 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 					t.Fatal(err)
 				}
 				before, _, _ := book.Guest(d.Guest)
-				err = g.Ask(ctx, d, hien.Application{Phone: number, Agreed: zone.Purposes, Notice: notice}, now)
+				err = g.Ask(ctx, d, hien.Application{OfAge: true, Phone: number, Agreed: zone.Purposes, Notice: notice}, now)
 				try(t, "Ask", err, hien.ErrBlocked, hien.ErrSpent, hien.ErrTooMany)
 				if after, _, _ := book.Guest(d.Guest); !before.Pass.Grace && after.Pass.Grace && len(after.Codes) == 0 {
 					t.Fatalf("%v has a grace pass and was sent no code", d)

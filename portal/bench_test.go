@@ -22,11 +22,14 @@ func contextOn(ctx context.Context, here netip.AddrPort) context.Context {
 
 // A doorman is the least house: everybody is at the door and is asked two
 // things.
-type doorman struct{ Asking }
+type doorman struct {
+	Asking
+	asker consent.Asker
+}
 
-func (doorman) Greet(context.Context, hien.Device, hien.Moment) (hien.Greeting, error) {
+func (d doorman) Greet(context.Context, hien.Device, hien.Moment) (hien.Greeting, error) {
 	purposes := []consent.Purpose{consent.VisitFrequency, consent.ContactZalo}
-	return hien.Greeting{StoreName: "Quán Hiên", Ask: purposes,
+	return hien.Greeting{StoreName: "Quán Hiên", Ask: purposes, Asker: d.asker,
 		Zone: hien.Zone{Name: "guest", Offer: "Giảm 10% cho ly thứ hai", Purposes: purposes}}, nil
 }
 
@@ -34,10 +37,19 @@ func (doorman) Inside(context.Context, hien.Device, hien.Moment) (bool, error) {
 
 func (doorman) Admit(context.Context, hien.Device, hien.Moment) error { return errors.New("not here") }
 
+func (doorman) AdmitYoung(context.Context, hien.Device, hien.Moment) error {
+	return errors.New("not here")
+}
+
 func (doorman) MAC(netip.Addr) (hien.MAC, error) { return hien.MAC{2, 0, 0, 0, 0, 1}, nil }
 
 func benchServer() *Server {
-	return New(Options{Zone: "guest", House: doorman{}, Neighbours: doorman{},
+	policy, err := consent.LoadPolicy("vn-2026")
+	if err != nil {
+		panic(err)
+	}
+	house := doorman{asker: consent.Asker{Policy: policy, Controller: consent.Controller{Name: "A", Address: "B", TaxID: "1", Contact: "C"}}}
+	return New(Options{Zone: "guest", House: house, Neighbours: doorman{},
 		Now: func() hien.Moment { return hien.Moment{} }, Log: slog.New(slog.DiscardHandler)})
 }
 

@@ -76,7 +76,7 @@ func (d door) form(t testing.TB, path string, form url.Values) *http.Request {
 func (d door) filled(number string, ticked ...consent.Purpose) url.Values {
 	n := d.notice(templates.English, d.zone.Purposes)
 	form := url.Values{
-		"lang": {"en"}, "asked": {templates.Asked(n)}, "notice": {n.Hash().String()}, "phone": {number},
+		"lang": {"en"}, "age": {"yes"}, "asked": {templates.Asked(n)}, "notice": {n.Hash().String()}, "phone": {number},
 	}
 	for _, p := range ticked {
 		form.Add("purpose", string(p))

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,7 +136,7 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 	case g.step == hien.AtCode:
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left
 	case g.step == hien.AtDoor && !h.closed && gr.Visit == 0:
-		gr.Ask = slices.Clone(h.zone.Purposes)
+		gr.Ask = h.zone.Asks()
 	}
 	return gr, nil
 }
@@ -169,13 +168,23 @@ func (h *house) Admit(ctx context.Context, d hien.Device, _ hien.Moment) error {
 	return nil
 }
 
+func (h *house) AdmitYoung(ctx context.Context, d hien.Device, now hien.Moment) error {
+	h.mu.Lock()
+	err := h.called("AdmitYoung")
+	h.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return h.Admit(ctx, d, now)
+}
+
 func (h *house) Ask(_ context.Context, d hien.Device, a hien.Application, _ hien.Moment) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.called("Ask"); err != nil {
 		return err
 	}
-	if h.closed || a.Phone.IsZero() != h.till || len(a.Agreed) == 0 {
+	if h.closed || a.Phone.IsZero() != h.till || !a.OfAge || len(a.Agreed) == 0 {
 		return hien.ErrNoAsking
 	}
 	for _, p := range a.Agreed {

@@ -126,7 +126,11 @@ func noticeFor(lang templates.Language, g hien.Greeting) consent.Notice {
 }
 
 func splash(lang templates.Language, g hien.Greeting) templates.Splash {
-	return templates.Splash{Frame: frame(lang, g, "/"), Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
+	age := 0
+	if g.Asker.Policy != nil {
+		age = g.Asker.Policy.Age
+	}
+	return templates.Splash{Frame: frame(lang, g, "/"), Age: age, Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
 		Notice: noticeFor(lang, g), NoInternet: g.NoInternet, NoNumber: g.NoNumber}
 }
 
@@ -134,9 +138,15 @@ func noticePage(lang templates.Language, g hien.Greeting, in templates.Given) te
 	return templates.NoticePage{Frame: frame(lang, g, "/notice"), Notice: noticeFor(lang, g), Given: in}
 }
 
+// What the form says of a guest's age.
+const (
+	ofAge    = "yes"
+	tooYoung = "no"
+)
+
 // given is what the guest has typed and ticked.
 func given(r *http.Request) templates.Given {
-	in := templates.Given{Phone: r.PostForm.Get("phone")}
+	in := templates.Given{Phone: r.PostForm.Get("phone"), OfAge: r.PostForm.Get("age") == ofAge}
 	for _, name := range r.PostForm["purpose"] {
 		if p, err := consent.ParsePurpose(name); err == nil && !slices.Contains(in.Ticked, p) {
 			in.Ticked = append(in.Ticked, p)
@@ -204,9 +214,26 @@ func (s *Server) skip(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// young lets in who said to be too young, and looks at nothing else that the
+// form says (R-CHILD-1).
+func (s *Server) young(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.device(r)
+	if err != nil {
+		return err
+	}
+	if err := s.House.AdmitYoung(r.Context(), d, s.Now()); err != nil {
+		return err
+	}
+	s.see(w, r, "/online")
+	return nil
+}
+
 // join takes a number and purposes. Nothing ticked is a no, and nothing is
-// kept (R-CON-2).
+// kept (R-CON-2). Nothing is taken before the question of age is answered.
 func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
+	if r.PostForm.Get("age") == tooYoung {
+		return s.young(w, r)
+	}
 	in := given(r)
 	if len(in.Ticked) == 0 {
 		return s.skip(w, r)
@@ -228,6 +255,10 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 		return show(w, p)
 	}
 	p.Notice = shown
+	if !in.OfAge {
+		p.AgeMissing = true
+		return show(w, p)
+	}
 	var phone hien.Phone
 	if !g.NoNumber {
 		if phone, err = hien.ParsePhone(in.Phone); err != nil {
@@ -236,7 +267,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	err = s.House.Ask(r.Context(), d, hien.Application{
-		Phone: phone, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(), Stays: stays(r),
+		Phone: phone, OfAge: in.OfAge, Agreed: in.Ticked, Notice: shown, Browser: r.UserAgent(), Stays: stays(r),
 	}, s.Now())
 	var wrong *hien.PhoneError // a number of another country, where none of those is taken
 	if errors.As(err, &wrong) {

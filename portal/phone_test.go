@@ -53,10 +53,26 @@ func theWholeWay(t *testing.T, p *chromium.Phone, l chromium.Look, name string) 
 	if got := ticked(); got != "" {
 		t.Errorf("the fresh page has ticked %s", got)
 	}
-	if two := p.Boxes(".two"); l.Height == 640 && two[0].Top+two[0].Height > float64(l.Height) {
-		t.Errorf("the answers end at %.0fpx, under the fold of %d×%d", two[0].Top+two[0].Height, l.Width, l.Height)
+	theFold := func(what string) {
+		t.Helper()
+		if two := p.Boxes(".two"); l.Height == 640 && two[0].Top+two[0].Height > float64(l.Height) {
+			t.Errorf("%s: the answers end at %.0fpx, under the fold of %d×%d", what, two[0].Top+two[0].Height, l.Width, l.Height)
+		}
+	}
+	theFold("fresh")
+	if ages := p.Boxes("[for=yes], [for=no]"); len(ages) != 2 || ages[0].Width != ages[1].Width || ages[0].Height != ages[1].Height || ages[0].Top != ages[1].Top {
+		t.Errorf("the two answers to the question of age are not equal: %+v", ages)
+	}
+	if n := len(p.Boxes(".ask, .young")); n != 0 {
+		t.Errorf("%d parts are seen before the age is told", n)
 	}
 
+	p.Touch("[for=no]")
+	see("splash-young", "/")
+	p.Touch("[for=yes]")
+	see("splash-of-age", "/")
+	p.TwoEqualAnswers("splash-of-age")
+	theFold("of-age")
 	p.Touch("[value=contact_zalo]")
 	p.Enter("#phone", "0912 34")
 	see("splash-error", "/join")
@@ -70,7 +86,7 @@ func theWholeWay(t *testing.T, p *chromium.Phone, l chromium.Look, name string) 
 	see("notice", "/notice")
 	p.Tap("main button")
 	see("splash-back", "/")
-	if value("#phone") != "0912 34" || ticked() != "contact_zalo" {
+	if value("#phone") != "0912 34" || ticked() != "yes contact_zalo" {
 		t.Errorf("after the notice the page holds %q and %q", value("#phone"), ticked())
 	}
 
@@ -143,6 +159,9 @@ func TestTheLongestPageOnASmallPhone(t *testing.T) {
 	p.Picture("vi-320-longest")
 	p.LooksRight("longest")
 	p.TwoEqualAnswers("longest")
+	p.Touch("[for=yes]")
+	p.Picture("vi-320-longest-of-age")
+	p.LooksRight("longest-of-age")
 	p.Tap(".two [form=skip]")
 	p.Picture("vi-320-longest-online")
 	p.LooksRight("longest-online")

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	hello    = "Hello, you are welcome to our WiFi."
+	hello    = "Welcome to our WiFi."
 	askCode  = "Please type your code"
 	isOnline = "You are online. Thank you."
 	sorry    = "Sorry, something went wrong"

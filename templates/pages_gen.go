@@ -295,7 +295,11 @@ func writeNotice(b *bytes.Buffer, data any) {
 	}
 	b.WriteString(`<form method="post" action="/"><input type="hidden" name="lang" value="`)
 	escape(b, string(p.Lang))
-	b.WriteString(`"><input type="hidden" name="phone" value="`)
+	b.WriteString(`">`)
+	if p.Given.OfAge {
+		b.WriteString(`<input type="hidden" name="age" value="yes">`)
+	}
+	b.WriteString(`<input type="hidden" name="phone" value="`)
 	escape(b, p.Typed())
 	b.WriteString(`">`)
 	for _, v6 := range p.Given.Ticked {
@@ -527,12 +531,16 @@ func writeSplash(b *bytes.Buffer, data any) {
 	b.WriteString(`<!doctype html><html lang="`)
 	escape(b, string(p.Lang))
 	b.WriteString(`"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="format-detection" content="telephone=no"><title>`)
-	if v1 := p.Problem(); len(v1) != 0 {
+	if v1 := p.AgeProblem(); len(v1) != 0 {
 		escape(b, v1)
 		b.WriteString(` – `)
 	}
-	if v2 := p.Store; len(v2) != 0 {
+	if v2 := p.Problem(); len(v2) != 0 {
 		escape(b, v2)
+		b.WriteString(` – `)
+	}
+	if v3 := p.Store; len(v3) != 0 {
+		escape(b, v3)
 		b.WriteString(` – `)
 	}
 	b.WriteString(`WiFi</title><style>`)
@@ -559,13 +567,13 @@ func writeSplash(b *bytes.Buffer, data any) {
 		escape(b, p.T("down.note"))
 		b.WriteString(`</p>`)
 	}
-	if v3 := p.Offer; len(v3) != 0 {
+	if v4 := p.Offer; len(v4) != 0 {
 		b.WriteString(`<p class="offer">`)
-		escape(b, v3)
+		escape(b, v4)
 		b.WriteString(`</p>`)
 	}
 	if len(p.Notice.Asks) != 0 {
-		b.WriteString(`<form id="give" method="post" action="/join" novalidate><input type="hidden" name="lang" value="`)
+		b.WriteString(`<form id="give" class="asks" method="post" action="/join" novalidate><input type="hidden" name="lang" value="`)
 		escape(b, string(p.Lang))
 		b.WriteString(`"><input type="hidden" name="asked" value="`)
 		escape(b, p.Asked())
@@ -573,20 +581,47 @@ func writeSplash(b *bytes.Buffer, data any) {
 		escape(b, p.Notice.Hash().String())
 		b.WriteString(`"><button class="go" tabindex="-1" aria-hidden="true">`)
 		escape(b, p.T("splash.give"))
-		b.WriteString(`</button><fieldset><legend>`)
+		b.WriteString(`</button><p class="q" id="age">`)
+		escape(b, p.T("age.ask", "age", p.Age))
+		b.WriteString(`</p><input type="radio" id="yes" name="age" value="yes" aria-labelledby="age of"`)
+		if len(p.AgeProblem()) != 0 {
+			b.WriteString(` aria-invalid="true" aria-describedby="when"`)
+		}
+		if p.Given.OfAge {
+			b.WriteString(` checked`)
+		}
+		b.WriteString(`><label id="of" for="yes">`)
+		escape(b, p.T("age.yes"))
+		b.WriteString(`</label><input type="radio" id="no" name="age" value="no" aria-labelledby="age under"`)
+		if len(p.AgeProblem()) != 0 {
+			b.WriteString(` aria-invalid="true" aria-describedby="when"`)
+		}
+		b.WriteString(`><label id="under" for="no">`)
+		escape(b, p.T("age.no"))
+		b.WriteString(`</label>`)
+		if v5 := p.AgeProblem(); len(v5) != 0 {
+			b.WriteString(`<p class="bad" id="when">`)
+			escape(b, v5)
+			b.WriteString(`</p>`)
+		}
+		b.WriteString(`<p class="free soft">`)
+		escape(b, p.T("age.free"))
+		b.WriteString(`</p><p class="young">`)
+		escape(b, p.T("age.young"))
+		b.WriteString(`</p><div class="ask"><fieldset><legend>`)
 		escape(b, p.T("splash.ask"))
 		b.WriteString(`</legend>`)
-		for _, v5 := range p.Boxes() {
+		for _, v7 := range p.Boxes() {
 			b.WriteString(`<label class="row"><input type="checkbox" name="purpose" value="`)
-			escape(b, string(v5.Purpose))
+			escape(b, string(v7.Purpose))
 			b.WriteString(`"`)
-			if v5.Ticked {
+			if v7.Ticked {
 				b.WriteString(` checked`)
 			}
 			b.WriteString(`><span>`)
-			escape(b, v5.Line)
+			escape(b, v7.Line)
 			b.WriteString(` <small>`)
-			escape(b, v5.Detail)
+			escape(b, v7.Detail)
 			b.WriteString(`</small></span></label>`)
 		}
 		b.WriteString(`</fieldset>`)
@@ -604,13 +639,13 @@ func writeSplash(b *bytes.Buffer, data any) {
 				b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
 			}
 			b.WriteString(`>`)
-			if v6 := p.Problem(); len(v6) != 0 {
+			if v8 := p.Problem(); len(v8) != 0 {
 				b.WriteString(`<p class="bad" id="problem">`)
-				escape(b, v6)
+				escape(b, v8)
 				b.WriteString(`</p>`)
 			}
 		}
-		b.WriteString(`<button class="link" formaction="/notice">`)
+		b.WriteString(`</div><button class="link" formaction="/notice">`)
 		escape(b, p.T("splash.notice"))
 		b.WriteString(`</button></form><form id="skip" method="post" action="/skip"><input type="hidden" name="lang" value="`)
 		escape(b, string(p.Lang))
@@ -626,18 +661,18 @@ func writeSplash(b *bytes.Buffer, data any) {
 		escape(b, p.T("splash.enter"))
 		b.WriteString(`</button></div>`)
 	}
-	if v7 := p.Terms; len(v7) != 0 {
+	if v9 := p.Terms; len(v9) != 0 {
 		if p.Short() {
 			b.WriteString(`<p class="soft">`)
 			escape(b, p.T("splash.terms"))
 			b.WriteString(`: `)
-			escape(b, v7)
+			escape(b, v9)
 			b.WriteString(`</p>`)
 		} else {
 			b.WriteString(`<details><summary>`)
 			escape(b, p.T("splash.terms"))
 			b.WriteString(`</summary><p class="soft">`)
-			escape(b, v7)
+			escape(b, v9)
 			b.WriteString(`</p></details>`)
 		}
 	}

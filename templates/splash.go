@@ -19,10 +19,12 @@ type Splash struct {
 	Offer  string
 	Terms  string         // the rules of the house for its WiFi; may be empty
 	Visit  int            // for a member: this is the nth visit; else 0
+	Age    int            // from which on people are asked
 	Notice consent.Notice // what is asked
 	Given  Given
 	Err    error // what ParsePhone said of the number; nil on a fresh page
 
+	AgeMissing bool // something was ticked, and the question of age not answered
 	NoInternet bool // the shop has none at present
 	NoNumber   bool // what is asked for needs none: the shop's till shows the code
 }
@@ -33,6 +35,7 @@ func (s Splash) Short() bool { return utf8.RuneCountInString(s.Terms) <= 90 }
 
 // Given is what a person has typed and ticked so far.
 type Given struct {
+	OfAge  bool // the person said so
 	Phone  string
 	Ticked []consent.Purpose
 }
@@ -51,11 +54,23 @@ func (s Splash) Greeting() string {
 // Problem says under the field what is wrong with the number; empty if
 // nothing is.
 func (s Splash) Problem() string {
+	if s.AgeMissing {
+		return "" // one thing at a time
+	}
 	var e *hien.PhoneError
 	if !errors.As(s.Err, &e) {
 		return ""
 	}
 	return s.T("phone."+string(e.Reason), "number", national(e.New))
+}
+
+// AgeProblem is what to do about the question of age; empty when nothing is
+// wrong.
+func (s Splash) AgeProblem() string {
+	if !s.AgeMissing {
+		return ""
+	}
+	return s.T("age.missing", "age", s.Age)
 }
 
 // Typed is the number as it was typed.

@@ -9,7 +9,7 @@ import (
 )
 
 func TestTheStyleIsSmall(t *testing.T) {
-	if got, most := len(style), 4096; got > most {
+	if got, most := len(style), 5120; got > most {
 		t.Errorf("the style is %d bytes: want at most %d", got, most)
 	}
 }

@@ -95,14 +95,15 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 	_, moved := hien.ParsePhone("0162 1234567")
 	long := templates.Frame{Lang: lang, Store: longStore, Here: "/"}
 	longNotice := noticeOf(t, longShop, lang, longStore, everything)
-	typed := templates.Given{Phone: `0912 34" onfocus=alert(1) x="`, Ticked: asked[1:]}
+	typed := templates.Given{OfAge: true, Phone: `0912 34" onfocus=alert(1) x="`, Ticked: asked[1:]}
 	m := map[string]page{
-		"splash":         templates.Splash{Frame: frame("/"), Offer: zone.Offer, Notice: n},
-		"splash-moved":   templates.Splash{Frame: frame("/"), Notice: n, Given: typed, Err: moved},
-		"splash-member":  templates.Splash{Frame: frame("/"), Offer: zone.Offer, Visit: 3},
+		"splash":         templates.Splash{Frame: frame("/"), Age: 16, Offer: zone.Offer, Notice: n},
+		"splash-moved":   templates.Splash{Frame: frame("/"), Age: 16, Notice: n, Given: typed, Err: moved},
+		"splash-ageless": templates.Splash{Frame: frame("/"), Age: 16, Notice: n, Given: templates.Given{Phone: "0912 345 678", Ticked: asked[1:]}, Err: moved, AgeMissing: true},
+		"splash-member":  templates.Splash{Frame: frame("/"), Age: 16, Offer: zone.Offer, Visit: 3},
 		"splash-nothing": templates.Splash{Frame: frame("/")},
-		"splash-longest": templates.Splash{Frame: long, Offer: longOffer, Notice: longNotice, Terms: longTerms, NoInternet: true,
-			Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}, Err: moved},
+		"splash-longest": templates.Splash{Frame: long, Age: 16, Offer: longOffer, Notice: longNotice, Terms: longTerms, NoInternet: true,
+			Given: templates.Given{OfAge: true, Phone: strings.Repeat(`"`, 99), Ticked: everything}, Err: moved},
 		"code":             templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5},
 		"code-bad":         templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 61 * time.Second, Tries: 2, Word: templates.CodeBad},
 		"code-form":        templates.Code{Frame: frame("/code"), LastTwo: "21", Left: time.Minute, Tries: 5, Word: templates.CodeForm, Typed: "<12>"},
@@ -113,8 +114,8 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"outside-blocked":  templates.Outside{Frame: frame("/"), Why: hien.WhyBlocked},
 		"outside-spent":    templates.Outside{Frame: frame("/"), Why: hien.WhySpent, BackIn: 90 * time.Minute, Receipt: "abcdefghijklmnop"},
 		"outside-unknown":  templates.Outside{Frame: frame("/"), Why: hien.WhySpent},
-		"splash-terms":     templates.Splash{Frame: frame("/"), Notice: n, Terms: "Xin không tải tệp lớn, <cảm ơn> bạn."},
-		"splash-down":      templates.Splash{Frame: frame("/"), Notice: n, NoInternet: true},
+		"splash-terms":     templates.Splash{Frame: frame("/"), Age: 16, Notice: n, Terms: "Xin không tải tệp lớn, <cảm ơn> bạn."},
+		"splash-down":      templates.Splash{Frame: frame("/"), Age: 16, Notice: n, NoInternet: true},
 		"code-waiting":     templates.Code{Frame: frame("/code"), LastTwo: "21", Tries: 5, Waiting: true, NoInternet: true, PassLeft: time.Hour},
 		"code-down":        templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, NoInternet: true},
 		"code-meanwhile":   templates.Code{Frame: frame("/code"), LastTwo: "21", Left: 5 * time.Minute, Tries: 5, PassLeft: 5 * time.Minute},
@@ -122,7 +123,7 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"code-till":        templates.Code{Frame: frame("/code"), Left: 5 * time.Minute, Tries: 5, Staff: true, Word: templates.CodeResent},
 		"code-till-bad":    templates.Code{Frame: frame("/code"), Left: 5 * time.Minute, Tries: 2, Staff: true, Word: templates.CodeBad},
 		"code-till-dead":   templates.Code{Frame: frame("/code"), Tries: 5, Staff: true},
-		"splash-till":      templates.Splash{Frame: frame("/"), Notice: n, NoNumber: true},
+		"splash-till":      templates.Splash{Frame: frame("/"), Age: 16, Notice: n, NoNumber: true},
 		"online-skipped":   templates.Online{Frame: frame("/online")},
 		"notice":           templates.NoticePage{Frame: frame("/notice"), Notice: n, Given: typed},
 		"notice-longest":   templates.NoticePage{Frame: long, Notice: longNotice, Given: templates.Given{Phone: strings.Repeat(`"`, 99), Ticked: everything}},
@@ -302,6 +303,15 @@ func TestAFreshPageTicksNothing(t *testing.T) {
 		}
 		if got, want := strings.Count(html, `type="checkbox"`), len(asked); got != want {
 			t.Errorf("%s: %d boxes: want one for each of %d purposes", lang, got, want)
+		}
+		if got := strings.Count(html, `type="radio"`); got != 2 || !strings.Contains(html, "16") {
+			t.Errorf("%s: %d answers to the question of age: want two", lang, got)
+		}
+		// What is asked follows the two answers as their sibling: the style
+		// shows it once the first is chosen.
+		if yes, no, ask := strings.Index(html, `id="yes"`), strings.Index(html, `id="no"`), strings.Index(html, `<div class="ask">`); yes < 0 || no < yes || ask < no ||
+			strings.Index(html, `type="checkbox"`) < ask || strings.Index(html, `type="tel"`) < ask || !strings.Contains(html, "#yes:not(:checked) ~ .ask{display: none}") {
+			t.Errorf("%s: what is asked can be seen before the age is told", lang)
 		}
 	}
 }

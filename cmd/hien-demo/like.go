@@ -13,7 +13,7 @@ import (
 var (
 	shopTexts = []string{"store_name", "policy", "policy_file", "mode", "controller_name", "controller_address",
 		"controller_tax_id", "controller_contact", "recipient", "operator", "transfer"}
-	zoneTexts = []string{"offer", "terms", "purpose"}
+	zoneTexts = []string{"offer", "terms", "purpose", "children"}
 )
 
 // like gives the configuration of the demo's shop the texts of an owner's own

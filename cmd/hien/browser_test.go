@@ -115,6 +115,7 @@ func browse(t *testing.T, language string) {
 	if n := chromium.Ask[int](p, `document.querySelectorAll(":checked").length`); n != 0 {
 		t.Errorf("%d boxes are ticked on a fresh page", n)
 	}
+	p.Touch("[for=yes]")
 	p.Touch("[value=visit_frequency]")
 	p.Touch("[value=contact_zalo]")
 	p.Enter("#phone", map[string]string{"vi": "0987 654 301", "en": "0987 654 302"}[language])

@@ -33,7 +33,7 @@ func showNotice(_ context.Context, c *call) error {
 	if len(zones) > 1 {
 		return c.misused("several guest networks ask: want --zone and one of %s", strings.Join(zoneNames(zones), ", "))
 	}
-	n, err := asker.Notice(*lang, cfg.StoreName, zones[0].Purposes)
+	n, err := asker.Notice(*lang, cfg.StoreName, zones[0].Asks())
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func previewNotice(_ context.Context, c *call) error {
 	}
 	for _, z := range zones {
 		for _, lang := range templates.Languages {
-			g := hien.Greeting{StoreName: cfg.StoreName, Zone: z, Asker: asker, Ask: z.Purposes}
+			g := hien.Greeting{StoreName: cfg.StoreName, Zone: z, Asker: asker, Ask: z.Asks()}
 			first, notice, err := portal.Preview(lang, g)
 			if err != nil {
 				return err
@@ -85,7 +85,7 @@ func (c *call) askers(name string) (*config.Config, consent.Asker, []hien.Zone, 
 		return nil, consent.Asker{}, nil, err
 	}
 	zones := slices.DeleteFunc(slices.Clone(cfg.Zones), func(z hien.Zone) bool {
-		return len(z.Purposes) == 0 || name != "" && z.Name != name
+		return len(z.Asks()) == 0 || name != "" && z.Name != name
 	})
 	if len(zones) == 0 {
 		return nil, consent.Asker{}, nil, fmt.Errorf("nothing is asked there: want a zone with a list purpose in %s", c.config)

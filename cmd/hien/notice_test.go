@@ -127,3 +127,39 @@ func TestNoticePreviewWritesEachPage(t *testing.T) {
 		t.Errorf("without a directory: status %d, %s", status, errOut)
 	}
 }
+
+// TestAgeAtTheDoor: who says to be too young comes in, and leaves a count.
+func TestAgeAtTheDoor(t *testing.T) {
+	s := openShop(t, world.Options{}, everyday)
+	p := s.join("young")
+	page, err := p.NewBrowser("vi").Open(s.patient(), "http://example.vn/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form, err := page.Form("/join")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form.Values.Has("age") || len(form.Choices("age")) != 2 {
+		t.Errorf("the question of age has %v, and %v is chosen", form.Choices("age"), form.Values["age"])
+	}
+	form.Values.Set("phone", "0987654321")
+	form.Values.Set("age", "no")
+	for _, purpose := range form.Choices("purpose") {
+		if err := form.Tick("purpose", purpose); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if page, err = form.Send(s.patient(), "/join"); err != nil || !s.online(p) {
+		t.Fatalf("not online: %v, %s", err, page.Text())
+	}
+	if st := ask[control.Status](s, "status"); st.Young != 1 {
+		t.Errorf("%d were too young, want 1", st.Young)
+	}
+	if leads := ask[control.List[control.Lead]](s, "leads"); leads.Total != 0 {
+		t.Errorf("a child is a lead: %+v", leads)
+	}
+	if strings.Contains(strings.Join(s.Daemon.Lines(), "\n"), "msg=code") {
+		t.Error("a code was sent to a child")
+	}
+}

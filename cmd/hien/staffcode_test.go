@@ -95,7 +95,7 @@ func TestAShopThatSendsNothingAsksAtTheCounter(t *testing.T) {
 		t.Errorf("the page asks for a number: %s", field)
 	}
 	s.pageSays(page, "Mã xác nhận có ở quầy.")
-	if err := form.Tick("purpose", "visit_frequency"); err != nil {
+	if err := errors.Join(form.Tick("age", "yes"), form.Tick("purpose", "visit_frequency")); err != nil {
 		t.Fatal(err)
 	}
 	if page, err = form.Send(s.patient(), "/join"); err != nil {

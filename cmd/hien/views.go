@@ -53,7 +53,7 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 	s := control.Status{
 		Version: hien.Version, Since: now.Wall.Add(d.started.Up - now.Up), UpSeconds: seconds(now.Up - d.started.Up),
 		StoreID: cfg.StoreID, StoreName: cfg.StoreName, Clock: control.Clock{InStep: now.InStep}, Memory: resident(),
-		SafeMode: d.safeMode(),
+		SafeMode: d.safeMode(), Young: d.gateway.Young(),
 		Firewall: control.Firewall{Backend: string(d.door.Kernel().Backend), Repairs: d.door.Repairs()},
 	}
 	today := d.gateway.Today(now)

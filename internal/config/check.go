@@ -87,7 +87,10 @@ func (c *Config) checkLimits(z hien.Zone, warn func(at uci.Pos, format string, a
 	if z.Volume != 0 && z.Pass > day {
 		warn(c.where(z.Name, "volume"), "a guest who has used up its volume of %s does not come in again before its pass would have ended, here up to %s later: want a pass of at most 24h", amount(z.Volume), span(z.Pass))
 	}
-	if len(z.CodeGarden) > 0 && (len(c.Codes()) == 0 || len(z.Purposes) == 0) {
+	if z.Children && len(z.Purposes) > 0 {
+		warn(c.where(z.Name, "purpose"), "no purpose of zone %s is asked for, as children '1' says that its guests are children: want no list purpose there, or children '0'", z.Name)
+	}
+	if len(z.CodeGarden) > 0 && (len(c.Codes()) == 0 || len(z.Asks()) == 0) {
 		warn(c.where(z.Name, "code_garden"), "code_garden is never opened: codes go out only with a config sender, in a zone with a purpose")
 	}
 	if s := c.Services[z.Name]; s.DNSPort == 0 {

@@ -93,18 +93,23 @@ func TestCheck(t *testing.T) {
 			[]string{"DIR/hien:9: brand key DIR/brand.key: not a brand key: want k<version>:<64 hex digits>, as `hien keygen` makes it"}},
 		{"certificates that are none",
 			func(dir string, _ *string) { os.WriteFile(dir+"/ca.pem", []byte("hello"), 0o600) }, []string{trial},
-			[]string{"DIR/hien:74: ca_file DIR/ca.pem: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----"}},
+			[]string{"DIR/hien:75: ca_file DIR/ca.pem: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----"}},
 		{"no certificates, and a file where a directory should be, in the order of lines",
 			func(dir string, _ *string) { os.Remove(dir + "/ca.pem"); os.WriteFile(dir+"/data", nil, 0o600) }, []string{trial},
 			[]string{"DIR/hien:7: DIR/data is no directory: want one, or a path at which one can be made",
-				"DIR/hien:74: read certificates of sink cdp: open DIR/ca.pem: no such file or directory"}},
+				"DIR/hien:75: read certificates of sink cdp: open DIR/ca.pem: no such file or directory"}},
 		{"secrets that others may read", func(string, *string) {},
 			[]string{"DIR/hien:9: others may read DIR/brand.key (mode 0644): run `chmod 600 DIR/brand.key`",
-				"DIR/hien:75: others may read the write key (mode 0644): run `chmod 600 DIR/hien`", trial,
+				"DIR/hien:76: others may read the write key (mode 0644): run `chmod 600 DIR/hien`", trial,
 				"DIR/hien:59: others may read DIR/api.key (mode 0644): run `chmod 600 DIR/api.key`"}, nil},
 		{"a pass for trials",
 			func(_ string, text *string) { *text = strings.Replace(*text, "'4h'", "'20s'", 1) },
 			[]string{trial, "DIR/hien:33: a pass of 20s: for trials only"}, nil},
+		{"a play area where something would be asked",
+			func(_ string, text *string) {
+				*text = strings.Replace(*text, "option children '1'", "option children '1'\n\tlist purpose 'profile_extra'", 1)
+			},
+			[]string{trial, "DIR/hien:65: no purpose of zone terrace is asked for, as children '1' says that its guests are children: want no list purpose there, or children '0'"}, nil},
 		{"limits that do not do what they seem to",
 			func(_ string, text *string) {
 				*text = strings.NewReplacer("'4h'", "'1d12h'", "down '8M'", "down '1G'", "up '2M'", "up '2500k'", "all_down '40M'", "all_down '255k'", "all_up '10M'", "all_up '2M'").Replace(*text)

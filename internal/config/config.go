@@ -97,7 +97,7 @@ type Sink struct {
 // the brand key is needed.
 func (c *Config) Asks() bool {
 	for _, z := range c.Zones {
-		if len(c.Senders) > 0 && len(z.Purposes) > 0 {
+		if len(c.Senders) > 0 && len(z.Asks()) > 0 {
 			return true
 		}
 	}

@@ -76,7 +76,7 @@ func TestParseReadsEveryOption(t *testing.T) {
 				Trusted: []hien.MAC{{2, 0, 0x5e, 0x10, 0, 1}, {2, 0, 0x5e, 0x10, 0, 2}}, Blocked: []hien.MAC{{2, 0, 0x5e, 0x10, 0, 3}},
 				Garden:     []string{"menu.shop.example", "192.0.2.7", "2001:db8:7::/48", "ocsp", "ntp"},
 				CodeGarden: []string{"zalo-app", "codes.shop.example"}},
-			{Name: "terrace", Interface: "br-terrace", PortalPort: 2051, Pass: 36 * time.Hour, VisitGap: 30 * time.Minute, Grace: 5 * time.Minute},
+			{Name: "terrace", Interface: "br-terrace", PortalPort: 2051, Children: true, Pass: 36 * time.Hour, VisitGap: 30 * time.Minute, Grace: 5 * time.Minute},
 		},
 		Services: map[string]Services{
 			"guest":   {Sniffer: true, DNSPort: 2053, API: API{Name: "wifi.shop.example", CertFile: "/etc/hien/api.crt", KeyFile: "/etc/hien/api.key", Port: 2443}},

@@ -261,7 +261,7 @@ func (c *Config) checkSenders(fail func(at uci.Pos, err error), warn func(at uci
 		switch s.Type {
 		case "log":
 			for _, z := range c.Zones {
-				if len(z.Purposes) > 0 {
+				if len(z.Asks()) > 0 {
 					warn(c.where(z.Name, "purpose"), "zone %s asks for numbers and the sender only writes codes into the log: for trials only", z.Name)
 				}
 			}
@@ -282,7 +282,7 @@ func (c *Config) checkSenders(fail func(at uci.Pos, err error), warn func(at uci
 		warn(c.where("main", "foreign_numbers"), "no sender reaches a number outside of Vietnam: a code goes there by a sender of type webhook only")
 	}
 	if c.StaffCode() && len(c.Senders) > 1 && !slices.ContainsFunc(c.Zones, func(z hien.Zone) bool {
-		return slices.ContainsFunc(z.Purposes, func(p consent.Purpose) bool { return !p.Reaches() })
+		return slices.ContainsFunc(z.Asks(), func(p consent.Purpose) bool { return !p.Reaches() })
 	}) {
 		warn(c.where(c.Senders[len(c.Senders)-1].Name, "type"), "the staff's code is never taken: every purpose must reach the person, and it proves no number")
 	}

@@ -89,6 +89,9 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 			part("lists", z.Name+" trusts "+count(z.Trusted, "device", "devices"), "blocks "+number(z.Blocked))
 		}
 	}
+	if s.Young > 0 {
+		part("age", count(s.Young, "guest was", "guests were")+" too young to be asked")
+	}
 	clock := "in step"
 	if !s.Clock.InStep {
 		clock = "not set yet; what is recorded now is stamped again when it is"

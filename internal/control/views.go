@@ -21,7 +21,8 @@ type Status struct {
 	StoreName string    `json:"store_name"`
 	Zones     []Zone    `json:"zones"` // in the order of the configuration
 	Record    Record    `json:"record"`
-	Unasked   *Unasked  `json:"unasked,omitempty"` // why nothing is asked although somebody would be; absent when all is there
+	Unasked   *Unasked  `json:"unasked,omitempty"`   // why nothing is asked although somebody would be; absent when all is there
+	Young     int64     `json:"too_young,omitempty"` // guests who said to be too young to be asked, since the start; nothing else is kept of them
 	Firewall  Firewall  `json:"firewall"`
 	Sniffer   []Sniffer `json:"sniffer"`  // one for each zone's interface
 	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks

@@ -184,6 +184,11 @@ func (p *Page) Give(ctx context.Context, number string, purposes ...string) (*Pa
 		return nil, err
 	}
 	form.Values.Set(field, number)
+	if len(form.Choices("age")) > 0 {
+		if err := form.Tick("age", "yes"); err != nil {
+			return nil, err
+		}
+	}
 	if len(purposes) == 0 {
 		purposes = form.Choices("purpose")
 	}

@@ -1,0 +1,82 @@
+package portal_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hien-wifi/hien/consent"
+)
+
+// TestTheQuestionOfAge is R-CHILD-1 at the door: what each answer does, and
+// what none does.
+func TestTheQuestionOfAge(t *testing.T) {
+	const missing = "Please say whether you are 16 or older, or go online without."
+	for _, c := range []struct {
+		name   string
+		age    string
+		number string
+		ticked []consent.Purpose
+		calls  string // of the house beside Greet
+		says   string
+	}{
+		{"old enough", "yes", "0987654321", asked[1:], "Ask", "ending in 21"},
+		{"too young, whatever else was typed and ticked", "no", "0987654321", asked, "AdmitYoung Admit", "You are online"},
+		{"too young, and what was typed is no number", "no", "not a number", asked, "AdmitYoung Admit", "You are online"},
+		{"no answer, and something ticked", "", "0987654321", asked[1:], "", missing},
+		{"an answer that there is not", "maybe", "0987654321", asked[1:], "", missing},
+		{"no answer, and nothing ticked, is a no", "", "0987654321", nil, "Admit", "You are online"},
+		{"old enough, and nothing ticked, is a no", "yes", "", nil, "Admit", "You are online"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := open(t, newHouse())
+			form := d.filled(c.number, c.ticked...)
+			if form.Set("age", c.age); c.age == "" {
+				form.Del("age")
+			}
+			r := d.post(t, "/join", form)
+			r.wants(t, c.says)
+			var calls []string
+			for _, method := range []string{"Ask", "AdmitYoung", "Admit"} {
+				if d.count(method) > 0 {
+					calls = append(calls, method)
+				}
+			}
+			if got := strings.Join(calls, " "); got != c.calls {
+				t.Errorf("the house was asked for %q, want %q", got, c.calls)
+			}
+			if c.says == missing {
+				r.wants(t, `value="0987654321"`, `value="contact_zalo" checked`, `aria-describedby="when"`, "<title>"+missing)
+				if strings.Contains(r.body, `value="yes" aria-labelledby="age of" aria-invalid="true" aria-describedby="when" checked`) {
+					t.Error("an answer is chosen that nobody gave")
+				}
+			}
+		})
+	}
+}
+
+// TestTheAgeIsCarriedThroughTheNotice: there and back, nothing is asked twice.
+func TestTheAgeIsCarriedThroughTheNotice(t *testing.T) {
+	d := open(t, newHouse())
+	const chosen = `id="yes" name="age" value="yes" aria-labelledby="age of" checked`
+	there := d.post(t, "/notice", d.filled("0987", consent.ContactZalo))
+	there.wants(t, `name="age" value="yes"`)
+	d.post(t, "/", d.filled("0987", consent.ContactZalo)).wants(t, chosen)
+	form := d.filled("0987", consent.ContactZalo)
+	form.Set("age", "no")
+	if r := d.post(t, "/notice", form); strings.Contains(r.body, `name="age"`) {
+		t.Error("the notice carries along that somebody is young")
+	}
+	if r := d.get(t, "/"); strings.Contains(r.body, "checked>") {
+		t.Error("a fresh page has chosen something")
+	}
+}
+
+func TestAPlayAreaAsksNothing(t *testing.T) {
+	h := newHouse()
+	h.zone.Children = true
+	d := open(t, h)
+	if r := d.get(t, "/"); strings.Contains(r.body, `type="radio"`) || strings.Contains(r.body, `type="checkbox"`) || strings.Contains(r.body, `type="tel"`) {
+		t.Errorf("something is asked:\n%s", r.body)
+	}
+	d.post(t, "/skip", nil).wants(t, "You are online")
+}
