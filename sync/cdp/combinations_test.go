@@ -141,7 +141,7 @@ func upstream(t *testing.T, agreed []consent.Purpose) (calls []map[string]any) {
 		must("notice", err)
 		number, err := hien.ParsePhone("0987654321")
 		must("number", err)
-		must("ask", g.Ask(ctx, d, hien.Application{Phone: number, Agreed: agreed, Notice: notice, Browser: "Mozilla/5.0 (test)"}, now))
+		must("ask", g.Ask(ctx, d, hien.Application{OfAge: true, Phone: number, Agreed: agreed, Notice: notice, Browser: "Mozilla/5.0 (test)"}, now))
 		must("prove", g.Prove(ctx, d, network.last, now))
 	}
 	flush()
