@@ -19,7 +19,7 @@ import (
 // These tests run on the machine, as a user's `make demo` does, and not in a
 // world: what they hold is that the machine stays as it is.
 
-// programs builds the gateway and the demo into a folder of the test.
+// programs builds the gateway, the auditors' program and the demo into a folder of the test.
 func programs(t *testing.T) (hien, demo string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,7 +28,7 @@ func programs(t *testing.T) (hien, demo string) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", strings.TrimSpace(string(tags)),
-		"-o", dir+string(filepath.Separator), "../hien", ".")
+		"-o", dir+string(filepath.Separator), "../hien", "../hien-verify", ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -100,7 +100,7 @@ func TestDemoLeavesTheMachineAsItWas(t *testing.T) {
 				t.Errorf("the machine has changed:\n%s", diff)
 			}
 			if c.until == "" {
-				for _, want := range []string{"The ledger holds", `"Store Visited"`, `"sealed_phone"`, "lần ghé thứ 2", "done\n"} {
+				for _, want := range []string{"The ledger holds", `"Store Visited"`, `"sealed_phone"`, "lần ghé thứ 2", "the event of contact_zalo never came", `"Person Erased"`, "answers as one that never was", "hien-verify: ", "done\n"} {
 					if !strings.Contains(told.String(), want) {
 						t.Errorf("the story lacks %q:\n%s", want, told.String())
 					}

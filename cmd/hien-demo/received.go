@@ -20,9 +20,14 @@ type event struct {
 	Event  string `json:"event"`
 	User   string `json:"userId"`
 	Traits struct {
+		Purpose   string           `json:"purpose"`
 		Sealed    hien.SealedPhone `json:"sealed_phone"`
 		SealedFor consent.ID       `json:"sealed_for"`
 	} `json:"traits"`
+	Properties struct {
+		Purpose   string   `json:"purpose"`
+		Withdrawn []string `json:"withdrawn"`
+	} `json:"properties"`
 }
 
 func (s *story) received() ([]event, error) { return decode(s.world.CDP.Events()) }
@@ -37,10 +42,10 @@ func decode(raw []json.RawMessage) ([]event, error) {
 	return events, nil
 }
 
-// scan looks for A's number, in every usual encoding, in all that the gateway
+// scan looks for a number that was typed, in every usual encoding, in all that the gateway
 // wrote: its files, its log, and what it sent. It answers how many files it
 // read. As a control it finds the same number in a file planted on purpose.
-func (s *story) scan() (int, error) {
+func (s *story) scan(typed string) (int, error) {
 	log := filepath.Join(s.gateway.Dir, "log")
 	if err := os.WriteFile(log, []byte(strings.Join(s.gateway.Daemon.Lines(), "\n")), 0o600); err != nil {
 		return 0, err
@@ -52,7 +57,7 @@ func (s *story) scan() (int, error) {
 	if err := os.WriteFile(filepath.Join(s.gateway.Dir, "sent"), sent.Bytes(), 0o600); err != nil {
 		return 0, err
 	}
-	number, err := hien.ParsePhone(s.a.number())
+	number, err := hien.ParsePhone(typed)
 	if err != nil {
 		return 0, err
 	}
@@ -67,7 +72,7 @@ func (s *story) scan() (int, error) {
 	}
 	files, found = files+more, append(found, temporary...)
 	if len(found) > 0 {
-		return files, fmt.Errorf("A's number is readable in %s", strings.Join(found, ", "))
+		return files, fmt.Errorf("the number is readable in %s", strings.Join(found, ", "))
 	}
 	planted := filepath.Join(s.gateway.DataDir(), "planted")
 	if err := os.WriteFile(planted, []byte("to "+number.Reveal()+"\n"), 0o600); err != nil {

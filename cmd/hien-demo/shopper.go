@@ -18,13 +18,13 @@ type shopper struct {
 	probe   world.Probe
 	browser world.Browser
 
+	typed    string // the made-up number that it gives
 	asked    int    // purposes on the page
 	answered string // for the table
 	online   time.Duration
+	receipt  string // its address
+	user     string // the person at the CDP
 }
-
-// number is the made-up number that the shopper types.
-func (p *shopper) number() string { return "098 765 43 21" }
 
 func (p *shopper) took() string {
 	return fmt.Sprintf("%.1f ms", float64(p.online.Microseconds())/1000)
@@ -61,6 +61,44 @@ func (p *shopper) comeOnline(ctx context.Context, pressed time.Time) error {
 		}
 	}
 	return errors.New("the pass was given, and the phone's probe still fails")
+}
+
+// gives gives the number for everything that the page asks, and proves it. It
+// shows the page after that.
+func (p *shopper) gives(ctx context.Context, s *story, page *world.Page) (*world.Page, error) {
+	form, err := page.Form("/join")
+	if err != nil {
+		return nil, err
+	}
+	boxes := form.Choices("purpose")
+	if form.Values.Has("purpose") {
+		return nil, errors.New("a box is ticked that nobody has ticked")
+	}
+	s.say("%s sees “%s”: %d boxes, none ticked, and two equal buttons", p.name, page.Title(), len(boxes))
+	p.asked = len(boxes)
+	mark := s.gateway.Daemon.Mark()
+	if page, err = page.Give(ctx, p.typed); err != nil {
+		return nil, err
+	}
+	code, err := s.gateway.Code(ctx, p.MAC, mark)
+	if err != nil {
+		return nil, err
+	}
+	s.say("%s gives a number, ticks every box, and gets a code", p.name)
+	pressed := time.Now()
+	if page, err = page.Prove(ctx, code); err != nil {
+		return nil, err
+	}
+	if err := p.comeOnline(ctx, pressed); err != nil {
+		return nil, fmt.Errorf("%w; the page says: %s", err, page.Text())
+	}
+	p.answered = "number, " + strings.Join(boxes, ", ")
+	if p.receipt = page.Receipt(); p.receipt == "" {
+		return nil, fmt.Errorf("the page %q has no link to a receipt", page.Title())
+	}
+	s.say("%s proves it and is online %s after the button; the page links the receipt", p.name, p.took())
+	p.user, err = s.gateway.LeadKey(p.typed)
+	return page, err
 }
 
 // reaches checks that the internet is there, in both families.

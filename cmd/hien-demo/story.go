@@ -23,14 +23,15 @@ const (
 
 // A story is one run of the demo.
 type story struct {
-	out     io.Writer
-	program string
-	like    string // an owner's configuration, whose texts the shop wears; may be empty
-	started time.Time
+	out      io.Writer
+	program  string
+	verifier string // the auditors' program
+	like     string // an owner's configuration, whose texts the shop wears; may be empty
+	started  time.Time
 
-	world   *world.World
-	gateway *world.Gateway
-	a, b, c *shopper
+	world      *world.World
+	gateway    *world.Gateway
+	a, b, c, d *shopper
 }
 
 // say tells one line.
@@ -54,6 +55,8 @@ func (s *story) tell(ctx context.Context) error {
 		{"phone A leaves and its visit is told", s.aLeaves},
 		{"phone A comes back and is known", s.aReturns},
 		{"the books agree", s.audit},
+		{"phone D takes an answer back before it was sent", s.dTakesBack},
+		{"phone D is erased", s.dIsErased},
 		{"everything was received", s.report},
 		{"the kernel is as it was before", s.cleanUp},
 	} {
@@ -74,14 +77,18 @@ func (s *story) makeWorld(ctx context.Context) error {
 		shopper **shopper
 		name    string
 		os      string // whose probe the phone sends
-	}{{&s.a, "A", "apple"}, {&s.b, "B", "android"}, {&s.c, "C", "windows"}} {
+		typed   string
+	}{
+		{&s.a, "A", "apple", "098 765 43 21"}, {&s.b, "B", "android", ""},
+		{&s.c, "C", "windows", ""}, {&s.d, "D", "xiaomi", "+84 912 345 670"},
+	} {
 		phone, err := w.AddPhone("phone-" + strings.ToLower(p.name))
 		if err != nil {
 			return err
 		}
-		*p.shopper = &shopper{Phone: phone, name: p.name, probe: world.ProbeByName(p.os), browser: phone.NewBrowser("vi")}
+		*p.shopper = &shopper{Phone: phone, name: p.name, typed: p.typed, probe: world.ProbeByName(p.os), browser: phone.NewBrowser("vi")}
 	}
-	s.say("a world stands: an internet, a router with a guest network, three phones, a CDP")
+	s.say("a world stands: an internet, a router with a guest network, four phones, a CDP")
 	return nil
 }
 
@@ -109,37 +116,9 @@ func (s *story) aGives(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	form, err := page.Form("/join")
-	if err != nil {
+	if _, err := a.gives(ctx, s, page); err != nil {
 		return err
 	}
-	boxes := form.Choices("purpose")
-	if form.Values.Has("purpose") {
-		return errors.New("a box is ticked that nobody has ticked")
-	}
-	s.say("A sees “%s”: %d boxes, none ticked, and two equal buttons", page.Title(), len(boxes))
-	a.asked = len(boxes)
-	mark := s.gateway.Daemon.Mark()
-	if page, err = page.Give(ctx, a.number()); err != nil {
-		return err
-	}
-	code, err := s.gateway.Code(ctx, a.MAC, mark)
-	if err != nil {
-		return err
-	}
-	s.say("A gives a number, ticks both, and gets a code")
-	pressed := time.Now()
-	if page, err = page.Prove(ctx, code); err != nil {
-		return err
-	}
-	if err := a.comeOnline(ctx, pressed); err != nil {
-		return fmt.Errorf("%w; the page says: %s", err, page.Text())
-	}
-	a.answered = "number, " + strings.Join(boxes, ", ")
-	if page.Receipt() == "" {
-		return fmt.Errorf("the page %q has no link to a receipt", page.Title())
-	}
-	s.say("A proves it and is online %s after the button; the page links the receipt", a.took())
 	return a.reaches(ctx, s)
 }
 
@@ -276,7 +255,7 @@ func (s *story) audit(ctx context.Context) error {
 	if err := s.opens(events); err != nil {
 		return err
 	}
-	files, err := s.scan()
+	files, err := s.scan(s.a.typed)
 	if err != nil {
 		return err
 	}
@@ -295,7 +274,7 @@ func (s *story) opens(events []event) error {
 		if err != nil {
 			return err
 		}
-		if want, _ := hien.ParsePhone(s.a.number()); phone.Reveal() != want.Reveal() {
+		if want, _ := hien.ParsePhone(s.a.typed); phone.Reveal() != want.Reveal() {
 			return errors.New("the sealed number is not the one that A gave")
 		}
 		s.say("with the brand's private key, the sealed number that the CDP holds opens to the one that A gave")
@@ -321,19 +300,20 @@ func (s *story) report(context.Context) error {
 		}
 		fmt.Fprintf(s.out, "%s\n", text)
 	}
-	visits := 0
+	told, visits := make(map[string]int), make(map[string]int)
 	for _, e := range events {
+		told[e.User]++
 		if e.Event == "Store Visited" {
-			visits++
+			visits[e.User]++
 		}
 	}
 	fmt.Fprintln(s.out)
 	t := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "guest\tasked\tanswered\tonline after\tvisits\tevents")
-	for _, p := range []*shopper{s.a, s.b, s.c} {
-		n, v, took := 0, "–", "–" // all events are A's: nobody else gave anything
-		if p == s.a {
-			n, v = len(events), fmt.Sprint(visits)
+	for _, p := range []*shopper{s.a, s.b, s.c, s.d} {
+		n, v, took := told[p.user], "–", "–"
+		if p.user != "" {
+			v = fmt.Sprint(visits[p.user])
 		}
 		if p.online > 0 {
 			took = p.took()

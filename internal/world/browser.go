@@ -97,13 +97,29 @@ func (p *Page) Title() string {
 func (p *Page) Heading() string {
 	for n := range p.doc.Descendants() {
 		if n.DataAtom == atom.H1 {
-			var b strings.Builder
-			for t := range n.Descendants() {
-				if t.Type == html.TextNode {
-					b.WriteString(t.Data)
-				}
-			}
-			return strings.Join(strings.Fields(b.String()), " ")
+			return text(n)
+		}
+	}
+	return ""
+}
+
+// text is the text in an element, white space folded.
+func text(n *html.Node) string {
+	var b strings.Builder
+	for t := range n.Descendants() {
+		if t.Type == html.TextNode {
+			b.WriteString(t.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// Notice is what the page says has just been done (role="status"); empty when
+// it says nothing.
+func (p *Page) Notice() string {
+	for n := range p.doc.Descendants() {
+		if attr(n, "role") == "status" {
+			return text(n)
 		}
 	}
 	return ""

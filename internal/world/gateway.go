@@ -141,6 +141,20 @@ func (g *Gateway) Start(ctx context.Context, options ...DaemonOption) error {
 	return err
 }
 
+// LeadKey is the person with a number, as the CDP knows it.
+func (g *Gateway) LeadKey(number string) (string, error) {
+	text, err := os.ReadFile(g.file("brand.key"))
+	if err != nil {
+		return "", err
+	}
+	key, err := hien.ParseBrandKey(string(text))
+	if err != nil {
+		return "", err
+	}
+	phone, err := hien.ParsePhone(number)
+	return string(key.LeadKey(phone)), err
+}
+
 // Hien runs one of the gateway's commands in the router.
 func (g *Gateway) Hien(ctx context.Context, args ...string) (string, error) {
 	return g.world.Router.Run(ctx, g.Program, append(args, "--config", g.Config)...)
