@@ -85,7 +85,7 @@ config zone 'guest'
 func (s *keptShop) open() {
 	s.Helper()
 	var err error
-	if s.record, err = sqlite.Open(s.Context(), filepath.Join(s.data(), sqlite.FileName), sqlite.Options{Signer: s.key.Signer()}); err != nil {
+	if s.record, err = sqlite.Open(s.Context(), filepath.Join(s.data(), sqlite.FileName), sqlite.Options{Signer: s.key.Signer(), Tombstone: s.key.Tombstone}); err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { s.record.Close() })

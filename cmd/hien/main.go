@@ -55,6 +55,7 @@ func commands() []command {
 		{"retention", "", "how long things are kept, and what was deleted", retentionHelp, true, showRetention},
 		{"backup key", "", "make the pair of keys for backups", backupKeyHelp, true, makeBackupKey},
 		{"backup", "", "write all that this router has into one sealed file", backupHelp, false, makeBackup},
+		{"restore", "FILE", "put a backup back, on this router or a new one", restoreHelp, false, restore},
 		{"gate", "shut|open|status", "the second gate, without daemon and packet filter", gateHelp, true, gate},
 		{"admit", "MAC", "give a device a pass", admitHelp, true, admit},
 		{"revoke", "MAC|IP", "take a device's pass away", revokeHelp, true, revoke},

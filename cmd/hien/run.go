@@ -212,6 +212,9 @@ func (d *daemon) openRecord(ctx context.Context) {
 	}
 	err := os.MkdirAll(d.cfg.DataDir, 0o700)
 	if err == nil {
+		err = finishRestore(d.cfg.DataDir) // one that a power cut has stopped
+	}
+	if err == nil {
 		var key hien.RouterKey
 		if key, err = routerKey(d.cfg.DataDir); err == nil {
 			d.key = key

@@ -143,8 +143,7 @@ func (l *Ledger) Origin(ctx context.Context, own ed25519.PublicKey) (ed25519.Pub
 }
 
 func origin(ctx context.Context, q querier, own ed25519.PublicKey) (ed25519.PublicKey, error) {
-	var there bool // a ledger that is read alone may be of an older schema
-	if err := q.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'ledger_origin'").Scan(&there); err != nil || !there {
+	if there, err := hasTable(ctx, q, "ledger_origin"); err != nil || !there {
 		return own, err
 	}
 	var key []byte
