@@ -278,7 +278,7 @@ func roomFor(dir string, need int64) error {
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return fmt.Errorf("look for room at %s: %w", dir, err)
 	}
-	room := int64(fs.Bavail) * fs.Bsize
+	room := int64(fs.Bavail) * int64(fs.Bsize)
 	if fs.Type == unix.TMPFS_MAGIC {
 		if text, err := os.ReadFile("/proc/meminfo"); err == nil {
 			if free, ok := memoryAvailable(string(text)); ok {
