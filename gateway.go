@@ -41,19 +41,20 @@ type Gateway struct {
 // Parts are what the gateway works with. Record is nil when the record could
 // not be opened: then nothing is asked.
 type Parts struct {
-	Record Record
-	Keeper Keeper // nil: nothing is deleted for its age
-	Eraser Eraser // nil without a Record
-	Book   Livebook
-	Door   Door
-	Meter  Meter  // nil: nothing is counted
-	Lender Lender // nil: nothing is lent
-	Audit  Audit  // nil: what the owner does is only logged
-	Router RouterKey
-	Online func() bool                             // whether the shop has internet; nil: it has
-	Within func(zone string, addr netip.Addr) bool // a guest of the zone can have the address; nil: any can
-	Wake   func()                                  // tells the courier that an event was queued
-	Log    *slog.Logger
+	Record   Record
+	Keeper   Keeper // nil: nothing is deleted for its age
+	Eraser   Eraser // nil without a Record
+	Book     Livebook
+	Door     Door
+	Meter    Meter    // nil: nothing is counted
+	Lender   Lender   // nil: nothing is lent
+	Sessions Sessions // nil: no access log
+	Audit    Audit    // nil: what the owner does is only logged
+	Router   RouterKey
+	Online   func() bool                             // whether the shop has internet; nil: it has
+	Within   func(zone string, addr netip.Addr) bool // a guest of the zone can have the address; nil: any can
+	Wake     func()                                  // tells the courier that an event was queued
+	Log      *slog.Logger
 }
 
 // Settings are what the owner sets; Reload changes them.

@@ -132,6 +132,8 @@ type Pass struct {
 	Spent bool          // its volume is used up: no way out before Until
 	Open  bool          // given because the owner had opened the door to everybody; it ends with that
 	Grace bool          // given while a code travels, see grace.go
+
+	Verified bool // a number was proved for it
 }
 
 // Left is what is left of the pass; at least 0, and 0 once it is spent.

@@ -259,6 +259,39 @@ func markupAtHome(all []source) (broken []string) {
 	return broken
 }
 
+// logApart holds that the access log and marketing never meet (R-LOG-1,
+// R-LOG-2): the log imports nothing of the house but the root, and names
+// nothing of it that knows a person, a purpose or a name that was asked for;
+// and nobody but the one who wires it, and the tool that opens it, imports it.
+func logApart(all []source) (broken []string) {
+	const room = "internal/accesslog"
+	eachImport(all, func(s source, spec *ast.ImportSpec, importPath string) {
+		to, ours := roomOf(importPath)
+		switch {
+		case !ours || s.test:
+		case s.room == room && to != "":
+			broken = append(broken, fmt.Sprintf("%s: the access log imports %q", s.at(spec), to))
+		case to == room && s.room != "cmd/hien" && s.room != "cmd/hien-unseal":
+			broken = append(broken, fmt.Sprintf("%s: %q imports the access log", s.at(spec), s.room))
+		}
+	})
+	for _, s := range all {
+		if s.room != room || s.test {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			e, ok := n.(ast.Expr)
+			for _, name := range []string{"Phone", "LeadKey", "BrandKey", "BrandKeys", "SealedPhone", "Member", "Record", "Mark", "Event", "Guest", "Form", "Zone", "Gateway"} {
+				if ok && s.named(e, module, name) {
+					broken = append(broken, fmt.Sprintf("%s: the access log knows hien.%s", s.at(e), name))
+				}
+			}
+			return true
+		})
+	}
+	return broken
+}
+
 // standsAlone holds that nothing in the sources speaks of places that are not
 // in the repository.
 func standsAlone(all []source) (broken []string) {

@@ -32,17 +32,18 @@ var floors = map[string]int{
 
 	"": 1, // package hien
 
-	"firewall":          2,
-	"internal/backup":   2,
-	"internal/dns":      2,
-	"internal/livebook": 2,
-	"internal/otp":      2,
-	"internal/presence": 2,
-	"internal/sqlite":   2,
-	"internal/uci":      2,
-	"sync/cdp":          2,
-	"sync/courier":      2,
-	"templates":         2,
+	"firewall":           2,
+	"internal/accesslog": 2,
+	"internal/backup":    2,
+	"internal/dns":       2,
+	"internal/livebook":  2,
+	"internal/otp":       2,
+	"internal/presence":  2,
+	"internal/sqlite":    2,
+	"internal/uci":       2,
+	"sync/cdp":           2,
+	"sync/courier":       2,
+	"templates":          2,
 
 	"internal/config":  3,
 	"internal/control": 3,
@@ -242,6 +243,13 @@ func TestHouse(t *testing.T) {
 		{"what is written unescaped is made beside the pages", markupAtHome, map[string]string{
 			"portal/a.go":   `package portal; import "github.com/hien-wifi/hien/templates"; var s = templates.SVG("<b>")`,
 			"cmd/hien/a.go": `package main; import t "github.com/hien-wifi/hien/templates"; func f(s string) t.CSS { return t.CSS(s) }`,
+		}},
+		{"the access log knows nothing of people", logApart, map[string]string{
+			"internal/accesslog/a.go": `package accesslog; import "github.com/hien-wifi/hien/consent"`,
+			"internal/accesslog/b.go": `package accesslog; import "github.com/hien-wifi/hien"; var p hien.Phone`,
+			"internal/accesslog/c.go": `package accesslog; import _ "github.com/hien-wifi/hien/internal/sqlite"`,
+			"internal/sqlite/a.go":    `package sqlite; import "github.com/hien-wifi/hien/internal/accesslog"`,
+			"portal/a.go":             `package portal; import "github.com/hien-wifi/hien/internal/accesslog"`,
 		}},
 		{"the house stands alone", standsAlone, map[string]string{
 			"portal/a.go": "package portal // as ../shared" + "/DESIGN.md says",

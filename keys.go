@@ -152,19 +152,27 @@ func (k SealKey) IsZero() bool { return k.public == nil }
 // Seal closes the number for the holder of the private key, bound to the
 // consent under which it was given.
 func (k SealKey) Seal(p Phone, under consent.ID) (SealedPhone, error) {
+	sealed, err := k.SealText(sealInfo, []byte(under), []byte(p.Reveal()))
+	if err != nil {
+		return "", fmt.Errorf("seal number: %w", err)
+	}
+	return SealedPhone(sealedPrefix + base64.RawURLEncoding.EncodeToString(sealed)), nil
+}
+
+// SealText closes any text for the holder of the private key. info says what
+// kind of text it is, and bound is what it belongs to: it opens under the same
+// two only.
+func (k SealKey) SealText(info string, bound, text []byte) ([]byte, error) {
 	public, err := hpke.NewDHKEMPublicKey(k.public)
 	if err != nil {
-		return "", fmt.Errorf("seal number: %w", err)
+		return nil, err
 	}
-	enc, sender, err := hpke.NewSender(public, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(sealInfo))
+	enc, sender, err := hpke.NewSender(public, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info))
 	if err != nil {
-		return "", fmt.Errorf("seal number: %w", err)
+		return nil, err
 	}
-	text, err := sender.Seal([]byte(under), []byte(p.Reveal()))
-	if err != nil {
-		return "", fmt.Errorf("seal number: %w", err)
-	}
-	return SealedPhone(sealedPrefix + base64.RawURLEncoding.EncodeToString(append(enc, text...))), nil
+	sealed, err := sender.Seal(bound, text)
+	return append(enc, sealed...), err
 }
 
 // ParseUnsealKey reads what Reveal wrote.
@@ -202,19 +210,27 @@ func (k UnsealKey) Open(s SealedPhone, under consent.ID) (Phone, error) {
 	if !ok || err != nil || len(b) <= x25519KeySize {
 		return Phone{}, errors.New("not a sealed number")
 	}
-	private, err := hpke.NewDHKEMPrivateKey(k.private)
-	if err != nil {
-		return Phone{}, fmt.Errorf("open sealed number: %w", err)
-	}
-	r, err := hpke.NewRecipient(b[:x25519KeySize], private, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(sealInfo))
-	if err != nil {
-		return Phone{}, fmt.Errorf("open sealed number: %w", err)
-	}
-	text, err := r.Open([]byte(under), b[x25519KeySize:])
+	text, err := k.OpenText(sealInfo, []byte(under), b)
 	if err != nil {
 		return Phone{}, fmt.Errorf("open sealed number: %w", err)
 	}
 	return ParsePhone(string(text))
+}
+
+// OpenText opens what SealText closed.
+func (k UnsealKey) OpenText(info string, bound, sealed []byte) ([]byte, error) {
+	if len(sealed) < x25519KeySize {
+		return nil, errors.New("it is too short")
+	}
+	private, err := hpke.NewDHKEMPrivateKey(k.private)
+	if err != nil {
+		return nil, err
+	}
+	r, err := hpke.NewRecipient(sealed[:x25519KeySize], private, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info))
+	if err != nil {
+		return nil, err
+	}
+	return r.Open(bound, sealed[x25519KeySize:])
 }
 
 // A RouterKey is the router's own secret: it signs the ledger and keys the

@@ -149,6 +149,25 @@ type Lender interface {
 	Lend(ctx context.Context, id GuestID, addrs []netip.Addr, left time.Duration) error
 }
 
+// Sessions keeps the access log, where a shop must keep one (R-LOG-1). It is
+// told a state, not deeds: so no way in or out can be forgotten.
+type Sessions interface {
+	// On reports whether there is a log to be kept.
+	On() bool
+	// Here is told at each Tick everybody who has a pass. Whoever has one for
+	// the first time has begun a session, and who has none any more has ended
+	// it. Whatever becomes of the log it returns, and says nothing: access
+	// never depends on it (I8).
+	Here(all []Session, now Moment)
+}
+
+// A Session is somebody's time online, as it is now.
+type Session struct {
+	Guest    GuestID
+	Addrs    []netip.Addr
+	Verified bool // a number was proved for this pass; which one is not told
+}
+
 // An Audit keeps what the owner did by hand.
 type Audit interface {
 	Note(ctx context.Context, d Deed) error

@@ -25,6 +25,9 @@ func (g *Gateway) Tick(ctx context.Context, now Moment) error {
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
+	if g.parts.Sessions != nil {
+		g.parts.Sessions.Here(r.online, now)
+	}
 	g.meter.keep(reading)
 	errs = append(errs, g.settle(ctx, r, now)...)
 	errs = append(errs, g.endLoans(ctx, reading, now)...)
@@ -42,12 +45,17 @@ type round struct {
 	waiting []GuestID // a code
 	stale   []GuestID // a number that was never proved
 	over    []Guest   // a stay that has ended
+	online  []Session // for the access log; nothing without one
 }
 
 // round goes round the book. reading may be nil.
 func (g *Gateway) round(reading *reading, now Moment) (r round, err error) {
 	s := g.settings.Load()
+	logged := g.parts.Sessions != nil && g.parts.Sessions.On()
 	err = g.parts.Book.Guests(func(guest Guest) error {
+		if logged && guest.Pass.Left(now) > 0 {
+			r.online = append(r.online, Session{guest.ID, guest.Addrs, guest.Pass.Verified})
+		}
 		zone, known := s.zone(guest.ID.Zone)
 		if known {
 			g.look(&r, reading, zone, &guest, now)

@@ -61,4 +61,16 @@ they get their new key when they come back and give their number.
 Example:
     hien-unseal rotate --key unseal.key --brand-key brand.key leads.csv
 `
+	accessLogHelp = `
+For a shop that must keep an access log, and an authority that may ask for it.
+It reads the files that were copied from the router (the folder access in its
+data_dir), shows the sessions that were open at the time asked about, and writes
+down who asked, why and when in access-requests.jsonl beside the files. Without
+--by and --reason it opens nothing. Ask for as little time as the request does.
+
+Example:
+    hien-unseal accesslog --key access-log-unseal.key \
+        --from "2026-11-22 14:30" --to "2026-11-22 15:00" --addr 203.0.113.7 \
+        --by "Công an Quận 1; Nguyễn Mẫu" --reason "CV 12/2026" access
+`
 )

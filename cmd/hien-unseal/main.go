@@ -56,6 +56,7 @@ func commands() []command {
 		{"open", "[FILE]", "turn sealed numbers into readable ones", openHelp, open},
 		{"leadkeys", "[FILE]", "turn your own customers' numbers into lead keys", leadkeysHelp, leadkeys},
 		{"rotate", "[FILE]", "list old and new lead keys after a change of key", rotateHelp, rotate},
+		{"accesslog", "FOLDER|FILE...", "open the access log, for a lawful request", accessLogHelp, openAccessLog},
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/accesslog"
 	"github.com/hien-wifi/hien/internal/qr"
 )
 
@@ -31,7 +34,7 @@ func TestMain(m *testing.M) {
 // TestStories are what people do with the tool, as they type it.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", UpdateScripts: *update, Cmds: map[string]func(*testscript.TestScript, bool, []string){
-		"lead": sealLead,
+		"lead": sealLead, "log": writeLog,
 	}})
 }
 
@@ -60,6 +63,25 @@ func sealLead(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = fmt.Fprintf(f, "%s,%s,%s,contact_zalo contact_sms\n", key, sealed, args[3])
 	}
 	ts.Check(errors.Join(err, f.Close()))
+}
+
+// writeLog is the story's `log FOLDER`: a shop's evening as a router logs it,
+// sealed to the key in the story's folder. Two phones were online, one of them
+// with a number that was proved; the second one's end was never told.
+func writeLog(ts *testscript.TestScript, _ bool, args []string) {
+	unseal, err := hien.ParseUnsealKey(ts.ReadFile("access-log-unseal.key"))
+	ts.Check(err)
+	l := accesslog.New(accesslog.Options{Dir: ts.MkAbs(args[0]), Log: slog.New(slog.DiscardHandler),
+		WAN: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("203.0.113.7")} }})
+	now := hien.Moment{Wall: time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC), Boot: "boot", Up: time.Hour, InStep: true} // 14:00 in Vietnam
+	l.Set(accesslog.VN333, unseal.SealKey(), now)
+	first := hien.Session{Guest: hien.GuestID{Zone: "guest", MAC: hien.MAC{2, 0, 0x5e, 0, 0, 1}}, Addrs: []netip.Addr{netip.MustParseAddr("10.77.0.1")}, Verified: true}
+	second := hien.Session{Guest: hien.GuestID{Zone: "guest", MAC: hien.MAC{2, 0, 0x5e, 0, 0, 2}}, Addrs: []netip.Addr{netip.MustParseAddr("10.77.0.2")}}
+	for _, online := range [][]hien.Session{nil, {first}, {first}, {second}, {second}} {
+		l.Here(online, now)
+		now.Wall, now.Up = now.Wall.Add(30*time.Minute), now.Up+30*time.Minute
+	}
+	l.Close(now)
 }
 
 // played is the tool without a process.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/firewall"
+	"github.com/hien-wifi/hien/internal/accesslog"
 	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/control"
 	"github.com/hien-wifi/hien/internal/dns"
@@ -81,6 +82,7 @@ type daemon struct {
 	started hien.Moment
 	key     hien.RouterKey
 	door    *firewall.Firewall
+	access  *accesslog.Log
 	record  *sqlite.Store // nil when closed says why
 	closed  error
 	safe    bool // after too many crashes, see safe.go
@@ -153,10 +155,13 @@ func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logge
 	if d.record != nil {
 		defer func() { err = errors.Join(err, d.record.Close()) }()
 	}
+	d.access = d.newAccessLog(ctx, cfg.DataDir)
+	defer func() { d.access.Close(d.clock.now()) }()
 	settings, err := d.settings(cfg)
 	if err != nil {
 		return err
 	}
+	d.setAccessLog(cfg)
 	d.unasked = unasked(cfg)
 	d.gateway = hien.NewGateway(d.parts(), settings)
 	if err := d.applyRules(ctx, cfg); err != nil {
@@ -231,7 +236,7 @@ func (d *daemon) openRecord(ctx context.Context) {
 // a Record that is not nil.
 func (d *daemon) parts() hien.Parts {
 	p := hien.Parts{Book: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
-		Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
+		Sessions: d.access, Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
 		p.Record, p.Eraser, p.Audit, p.Keeper = d.record, d.record, d.record, d.record
 	}
@@ -386,6 +391,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	d.mu.Lock()
 	d.cfg, d.unasked = cfg, u
 	d.mu.Unlock()
+	d.setAccessLog(cfg)
 	d.gateway.Reload(settings)
 	d.renameGardens(cfg)
 	d.setStage(cfg, false)

@@ -56,6 +56,7 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 		SafeMode: d.safeMode(), Young: d.gateway.Young(),
 		Firewall: control.Firewall{Backend: string(d.door.Kernel().Backend), Repairs: d.door.Repairs()},
 	}
+	s.AccessLog = d.accessLogView()
 	today := d.gateway.Today(now)
 	s.Today = control.Today{Devices: today.Devices, Agreed: today.Agreed, Returning: today.Returning, Since: today.Since.Restamp(now).Wall, Full: today.Full}
 	if left := d.gateway.OpenLeft(now); left > 0 {

@@ -39,6 +39,8 @@ type Config struct {
 	BrandKeyFile string
 	SealKey      hien.SealKey        // zero when no number may be sealed
 	BackupKey    backup.Recipient    // zero when no backup may be made
+	AccessLog    string              // "none", "minimal" or "vn_333"
+	AccessLogKey hien.SealKey        // zero without one
 	Zones        []hien.Zone         // at least one, in the order of the file
 	Services     map[string]Services // of each zone, by its name
 	Senders      []Sender            // in the order in which they are tried; none: no number is asked
@@ -103,6 +105,9 @@ func (c *Config) Asks() bool {
 	}
 	return false
 }
+
+// KeepsAccessLog reports whether it is written down who was online and when.
+func (c *Config) KeepsAccessLog() bool { return c.AccessLog == "minimal" || c.AccessLog == "vn_333" }
 
 // A Secret is a password of a machine. It cannot print itself; Reveal is for
 // the request that carries it.

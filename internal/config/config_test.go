@@ -83,8 +83,8 @@ func TestParseReadsEveryOption(t *testing.T) {
 			"terrace": {Sniffer: true, DNSPort: 2053},
 		},
 		Senders:     []Sender{{Name: "code", Type: "log", Parameter: "otp", TokenFile: "/etc/hien/zbs.token"}},
-		CodesPerDay: 500,
-		Policy:      "vn-2026", Mode: "frequency",
+		CodesPerDay: 500, AccessLog: "none",
+		Policy: "vn-2026", Mode: "frequency",
 		Controller: consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh", TaxID: "0000000001",
 			Contact: "dpo@hien.example", Recipients: []string{"Nền tảng CDP Mẫu"}, Operator: "Công ty Vận hành Mẫu", Transfer: "Singapore"},
 		Sink: &Sink{Name: "cdp", Type: "segment", URL: "https://cdp.example:8443", CAFile: "/etc/hien/ca.pem",
@@ -106,7 +106,7 @@ func TestParseHasDefaults(t *testing.T) {
 		Zones:    []hien.Zone{{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute, Grace: 5 * time.Minute}},
 		Services: map[string]Services{"guest": {Sniffer: true, DNSPort: 2053}},
 
-		CodesPerDay: 500, Policy: "vn-2026", Mode: "frequency",
+		CodesPerDay: 500, AccessLog: "none", Policy: "vn-2026", Mode: "frequency",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

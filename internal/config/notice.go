@@ -67,7 +67,7 @@ func (c *Config) OneTime() bool { return c.Mode == modeBasic }
 // ready, nothing is asked.
 func (c *Config) Asker() (consent.Asker, error) {
 	a := consent.Asker{Controller: c.Controller}
-	a.Controller.Delivers = c.Sink != nil
+	a.Controller.Delivers, a.Controller.AccessLog = c.Sink != nil, c.KeepsAccessLog() // R-LOG-3
 	if c.PolicyFile == "" {
 		p, err := consent.LoadPolicy(c.Policy)
 		a.Policy = p

@@ -263,6 +263,19 @@ func (p *parser) whole() {
 		p.remembered(z)
 	}
 	p.allSenders()
+	p.accessLog()
+}
+
+// accessLog holds that an access log has a key, and one of its own (R-LOG-1).
+func (p *parser) accessLog() {
+	c := &p.config
+	_, given := c.at["main.access_log_key"]
+	switch {
+	case c.KeepsAccessLog() && !given:
+		p.errorf(c.where("main", "access_log"), "access_log %s has no access_log_key under which it is sealed: run `hien-unseal keygen --access-log` on a computer of yours, and put the line that it prints in config hien 'main'", quote(c.AccessLog))
+	case given && !c.AccessLogKey.IsZero() && c.AccessLogKey.String() == c.SealKey.String():
+		p.errorf(c.where("main", "access_log_key"), "access_log_key is the seal_key too: want a key of its own, so that whoever opens numbers cannot open the access log; run `hien-unseal keygen --access-log`")
+	}
 }
 
 // unsealed tells of the purposes that cannot be kept without a seal key.

@@ -121,30 +121,30 @@ func TestCheckOfSenders(t *testing.T) {
 	}{
 		{"all in order", 0o600, func(string, *string) {}, nil, nil},
 		{"no token", 0o600, func(dir string, _ *string) { os.Remove(dir + "/zbs.token") },
-			[]string{"DIR/hien:26: there is no token_file DIR/zbs.token: put the official account's refresh token there, alone in its line; until then no Zalo message goes out"}, nil},
+			[]string{"DIR/hien:28: there is no token_file DIR/zbs.token: put the official account's refresh token there, alone in its line; until then no Zalo message goes out"}, nil},
 		{"a token that others may read", 0o600, func(dir string, _ *string) { os.Chmod(dir+"/zbs.token", 0o640) },
-			[]string{"DIR/hien:26: others may read DIR/zbs.token (mode 0640): run `chmod 600 DIR/zbs.token`"}, nil},
+			[]string{"DIR/hien:28: others may read DIR/zbs.token (mode 0640): run `chmod 600 DIR/zbs.token`"}, nil},
 		{"certificates that are none", 0o600, func(dir string, _ *string) { os.WriteFile(dir+"/brand-ca.pem", []byte("hello"), 0o600) }, nil,
-			[]string{"DIR/hien:52: ca_file DIR/brand-ca.pem: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----"}},
+			[]string{"DIR/hien:54: ca_file DIR/brand-ca.pem: no certificate in it: want PEM, beginning with -----BEGIN CERTIFICATE-----"}},
 		{"certificates that are not there", 0o600, func(dir string, _ *string) { os.Remove(dir + "/brand-ca.pem") }, nil,
-			[]string{"DIR/hien:52: read certificates of sender brand: open DIR/brand-ca.pem: no such file or directory"}},
+			[]string{"DIR/hien:54: read certificates of sender brand: open DIR/brand-ca.pem: no such file or directory"}},
 		{"keys that others may read", 0o644, func(string, *string) {},
-			[]string{"DIR/hien:27: others may read the app_secret (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:37: others may read the api_key (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:38: others may read the secret_key (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:47: others may read the token (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:53: others may read the secret (mode 0644): run `chmod 600 DIR/hien`"}, nil},
+			[]string{"DIR/hien:29: others may read the app_secret (mode 0644): run `chmod 600 DIR/hien`",
+				"DIR/hien:39: others may read the api_key (mode 0644): run `chmod 600 DIR/hien`",
+				"DIR/hien:40: others may read the secret_key (mode 0644): run `chmod 600 DIR/hien`",
+				"DIR/hien:49: others may read the token (mode 0644): run `chmod 600 DIR/hien`",
+				"DIR/hien:55: others may read the secret (mode 0644): run `chmod 600 DIR/hien`"}, nil},
 		{"a page that there is not", 0o600, func(_ string, text *string) {
 			*text = strings.Replace(*text, "option origin 'wifi.shop.example'", "option origin 'menu.shop.example'", 1)
-		}, []string{"DIR/hien:43: origin menu.shop.example is no zone's api_name: phones do not fill in the code"}, nil},
+		}, []string{"DIR/hien:45: origin menu.shop.example is no zone's api_name: phones do not fill in the code"}, nil},
 		{"foreign numbers that nobody reaches", 0o600, func(dir string, text *string) {
 			a, b := strings.Index(*text, "config sender 'brand'"), strings.Index(*text, "config sender 'till'")
 			*text = (*text)[:a] + (*text)[b:]
-		}, []string{"DIR/hien:10: no sender reaches a number outside of Vietnam: a code goes there by a sender of type webhook only"}, nil},
+		}, []string{"DIR/hien:12: no sender reaches a number outside of Vietnam: a code goes there by a sender of type webhook only"}, nil},
 		{"a till's code that is never asked for", 0o600, func(_ string, text *string) {
 			*text = strings.Replace(*text, "list purpose 'visit_frequency'", "list purpose 'contact_sms'", 1)
 			*text = strings.Replace(*text, "option single_shop", "option seal_key '"+sealKey+"'\n\toption single_shop", 1)
-		}, []string{"DIR/hien:57: the staff's code is never taken: every purpose must reach the person, and it proves no number"}, nil},
+		}, []string{"DIR/hien:59: the staff's code is never taken: every purpose must reach the person, and it proves no number"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

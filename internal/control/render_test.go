@@ -58,6 +58,7 @@ func bad() Status {
 	s.Couriers = []Courier{{Sink: "cdp", State: CourierStopped, Detail: "401 Unauthorized: the write key was refused.", Since: ago(15 * time.Hour), Waiting: 1204, Parked: 1}}
 	s.Clock.InStep = false
 	s.Today = Today{Devices: 10_000, Full: true}
+	s.AccessLog = &AccessLog{Mode: "vn_333", Sessions: 3, Trouble: "write 2026-11.log: no space left on device", Lost: 2}
 	s.Memory = 0
 	return s
 }
@@ -83,6 +84,7 @@ func known() Status {
 	s.Internet = Internet{State: InternetDown, Waiting: 2}
 	s.OpenUntil = now.Add(80 * time.Minute)
 	s.Zones[0].Trusted, s.Zones[0].Blocked = 1, 3
+	s.AccessLog = &AccessLog{Mode: "minimal", Sessions: 9}
 	s.OldKeys = []OldKey{{Key: "k2", People: 40}, {Key: "k1"}}
 	return s
 }

@@ -73,6 +73,9 @@ func (s *Status) troubles(now time.Time) (all []trouble) {
 		}
 		say("Then run `hien reload`.", "")
 	}
+	if a := s.AccessLog; a != nil && a.Trouble != "" {
+		say("Guests come in all the same, and are not written down.", "The access log cannot be written: %s.", end(a.Trouble))
+	}
 	for _, c := range s.Couriers {
 		if c.State == CourierStopped {
 			say("Mend that and send Hiên SIGHUP.", "%s; %s: %s.", c.last(now), c.waits(), end(c.Detail))

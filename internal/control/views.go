@@ -14,27 +14,36 @@ import (
 
 // Status is the state of the whole house.
 type Status struct {
-	Version   string    `json:"version"`
-	Since     time.Time `json:"since"`      // when the daemon started, as far as its clock can tell
-	UpSeconds int64     `json:"up_seconds"` // how long it has been running; right even when the clock was not
-	StoreID   string    `json:"store_id"`
-	StoreName string    `json:"store_name"`
-	Zones     []Zone    `json:"zones"` // in the order of the configuration
-	Record    Record    `json:"record"`
-	Unasked   *Unasked  `json:"unasked,omitempty"`   // why nothing is asked although somebody would be; absent when all is there
-	Young     int64     `json:"too_young,omitempty"` // guests who said to be too young to be asked, since the start; nothing else is kept of them
-	Firewall  Firewall  `json:"firewall"`
-	Sniffer   []Sniffer `json:"sniffer"`  // one for each zone's interface
-	Couriers  []Courier `json:"couriers"` // one for each sink; none without sinks
-	Clock     Clock     `json:"clock"`
-	Internet  Internet  `json:"internet"`
-	Today     Today     `json:"today"`
-	OldKeys   []OldKey  `json:"old_keys,omitempty"`  // brand keys that still stand behind the current one
-	SafeMode  string    `json:"safe_mode,omitempty"` // since when the daemon has been in safe mode, in words; absent when it is not
-	OpenUntil time.Time `json:"open_until,omitzero"` // the owner lets everybody in until then; absent when not
-	Summary   string    `json:"summary"`             // all of this in one sentence: that all is well, or the most urgent trouble
-	Todo      []string  `json:"todo,omitempty"`      // what the owner should do about it, then the other troubles; the most urgent first
-	Memory    int64     `json:"memory,omitempty"`    // bytes resident; 0 when not known
+	Version   string     `json:"version"`
+	Since     time.Time  `json:"since"`      // when the daemon started, as far as its clock can tell
+	UpSeconds int64      `json:"up_seconds"` // how long it has been running; right even when the clock was not
+	StoreID   string     `json:"store_id"`
+	StoreName string     `json:"store_name"`
+	Zones     []Zone     `json:"zones"` // in the order of the configuration
+	Record    Record     `json:"record"`
+	Unasked   *Unasked   `json:"unasked,omitempty"`   // why nothing is asked although somebody would be; absent when all is there
+	Young     int64      `json:"too_young,omitempty"` // guests who said to be too young to be asked, since the start; nothing else is kept of them
+	Firewall  Firewall   `json:"firewall"`
+	Sniffer   []Sniffer  `json:"sniffer"`  // one for each zone's interface
+	Couriers  []Courier  `json:"couriers"` // one for each sink; none without sinks
+	Clock     Clock      `json:"clock"`
+	Internet  Internet   `json:"internet"`
+	Today     Today      `json:"today"`
+	AccessLog *AccessLog `json:"access_log,omitempty"` // absent when none is kept
+	OldKeys   []OldKey   `json:"old_keys,omitempty"`   // brand keys that still stand behind the current one
+	SafeMode  string     `json:"safe_mode,omitempty"`  // since when the daemon has been in safe mode, in words; absent when it is not
+	OpenUntil time.Time  `json:"open_until,omitzero"`  // the owner lets everybody in until then; absent when not
+	Summary   string     `json:"summary"`              // all of this in one sentence: that all is well, or the most urgent trouble
+	Todo      []string   `json:"todo,omitempty"`       // what the owner should do about it, then the other troubles; the most urgent first
+	Memory    int64      `json:"memory,omitempty"`     // bytes resident; 0 when not known
+}
+
+// AccessLog is the state of the access log.
+type AccessLog struct {
+	Mode     string `json:"mode"`     // "minimal" or "vn_333"
+	Sessions int    `json:"sessions"` // that are open
+	Trouble  string `json:"trouble,omitempty"`
+	Lost     int    `json:"lost,omitempty"` // entries that were never written
 }
 
 // Today is how many devices were here today, counted in memory.

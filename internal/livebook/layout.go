@@ -24,11 +24,12 @@ type page struct {
 	Stay    hien.Stay       `json:"stay"`
 	Ended   []hien.Stay     `json:"ended,omitempty"`
 	Pass    time.Duration   `json:"pass,omitempty"`
-	Bytes   uint64          `json:"bytes,omitempty"` // of the pass, as the next four
+	Bytes   uint64          `json:"bytes,omitempty"` // of the pass, as the next five
 	Moved   time.Duration   `json:"moved,omitempty"`
 	Spent   bool            `json:"spent,omitempty"`
 	Open    bool            `json:"open,omitempty"`
 	Grace   bool            `json:"grace,omitempty"`
+	Proved  bool            `json:"proved,omitempty"`
 	Form    *form           `json:"form,omitempty"`
 	Codes   []time.Duration `json:"codes,omitempty"`
 	Receipt string          `json:"receipt,omitempty"`
@@ -71,7 +72,7 @@ func parseGuestKey(key []byte) (hien.GuestID, error) {
 func encode(tx *bbolt.Tx, g hien.Guest) ([]byte, error) {
 	p := page{
 		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Codes: g.Codes,
-		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open, Grace: g.Pass.Grace,
+		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open, Grace: g.Pass.Grace, Proved: g.Pass.Verified,
 		Receipt: g.Receipt, Asked: g.Asked, Gave: g.Gave,
 	}
 	if f := g.Form; f != nil {
@@ -107,7 +108,7 @@ func decode(tx *bbolt.Tx, id hien.GuestID, value []byte) (hien.Guest, error) {
 	}
 	g := hien.Guest{
 		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Codes: p.Codes,
-		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open, Grace: p.Grace},
+		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open, Grace: p.Grace, Verified: p.Proved},
 		Receipt: p.Receipt, Asked: p.Asked, Gave: p.Gave,
 	}
 	if f := p.Form; f != nil {
