@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/internal/world/chromium"
@@ -103,6 +104,35 @@ func theWholeWay(t *testing.T, p *chromium.Phone, l chromium.Look, name string) 
 	p.Open(d.url)
 	see("code-dead", "/")
 	p.TwoEqualAnswers("code-dead")
+	form := d.formOf(phoneA)
+	d.set(phoneA, guest{step: hien.AtCode, form: form, tries: 5, left: 10 * time.Minute, pass: 5 * time.Minute, grace: true})
+	p.Open(d.url)
+	see("code-grace", "/")
+	p.TwoEqualAnswers("code-grace")
+	theFold("code-grace")
+	d.set(phoneA, guest{step: hien.AtCode, form: form, tries: 5, left: 5 * time.Minute, till: true})
+	p.Open(d.url)
+	see("code-till", "/")
+	p.TwoEqualAnswers("code-till")
+	d.set(phoneA, guest{step: hien.AtCode, form: form, till: true})
+	p.Open(d.url)
+	see("code-till-dead", "/")
+	p.TwoEqualAnswers("code-till-dead")
+	p.Tap(".side [form=other]")
+	see("splash-again", "/")
+	h.mu.Lock()
+	h.till = true
+	h.mu.Unlock()
+	p.Open(d.url)
+	p.Touch("[for=yes]")
+	see("splash-till", "/")
+	p.TwoEqualAnswers("splash-till")
+	theFold("splash-till")
+	h.mu.Lock()
+	h.till = false
+	h.mu.Unlock()
+	d.set(phoneA, guest{step: hien.AtCode, form: form})
+	p.Open(d.url)
 	p.Tap(".two [form=again]")
 	see("code-resent", "/code")
 	p.Enter("#code", rightCode)

@@ -165,6 +165,7 @@ type Box struct {
 	Name                       string
 	Left, Top, Width, Height   float64
 	Ground, Ink, Weight, Style string
+	Contrast                   float64 // of its text on what is drawn beneath it
 }
 
 func (b Box) String() string {
@@ -175,15 +176,16 @@ func (b Box) String() string {
 func (p *Phone) Boxes(selector string) []Box {
 	p.t.Helper()
 	quoted, _ := json.Marshal(selector)
-	return Ask[[]Box](p, `[...document.querySelectorAll(`+string(quoted)+`)].filter(e => e.checkVisibility() && e.className != "go").map(e => {
+	return Ask[[]Box](p, contrast+`[...document.querySelectorAll(`+string(quoted)+`)].filter(e => e.checkVisibility() && e.className != "go").map(e => {
 		const r = e.getBoundingClientRect(), s = getComputedStyle(e)
 		return {Name: e.innerText || e.name || e.tagName, Left: r.left, Top: r.top + scrollY, Width: r.width, Height: r.height,
-			Ground: s.backgroundColor, Ink: s.color, Weight: s.fontWeight, Style: s.fontSize + s.border + s.textDecoration + s.opacity}
+			Ground: s.backgroundColor, Ink: s.color, Weight: s.fontWeight, Style: s.fontSize + s.border + s.textDecoration + s.opacity, Contrast: contrast(e)}
 	})`)
 }
 
 // LooksRight checks what holds for every page: nothing sticks out to the
-// side, and whatever is tapped is large enough and apart from the next.
+// side, whatever is tapped is large enough and apart from the next, and every
+// text can be read.
 func (p *Phone) LooksRight(name string) {
 	p.t.Helper()
 	const wide = `Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("body *")].filter(e => e.className != "go").map(e => e.getBoundingClientRect().right))`
@@ -202,6 +204,9 @@ func (p *Phone) LooksRight(name string) {
 				p.t.Errorf("%s: %s and %s are %.1fpx apart: want 8", name, b, c, gap)
 			}
 		}
+	}
+	for _, text := range Ask[[]faint](p, contrast+faintTexts) {
+		p.t.Errorf("%s: %q has a contrast of %.2f: want %.1f (WCAG 2.2, 1.4.3)", name, text.Text, text.Contrast, text.Wanted)
 	}
 	// Twice the text size (WCAG 2.2, 1.4.4).
 	if got := Ask[float64](p, `(document.documentElement.style.fontSize = "34px", document.documentElement.scrollWidth)`); got > Ask[float64](p, `innerWidth`) {
@@ -224,4 +229,64 @@ func (p *Phone) TwoEqualAnswers(name string) {
 	if a.Ground != b.Ground || a.Ink != b.Ink || a.Weight != b.Weight || a.Style != b.Style {
 		p.t.Errorf("%s: the answers are not drawn alike: %+v and %+v", name, a, b)
 	}
+	if a.Contrast < 4.5 || a.Contrast != b.Contrast {
+		p.t.Errorf("%s: the answers have contrasts of %.2f and %.2f: want both the same, and at least 4.5", name, a.Contrast, b.Contrast)
+	}
+	// Nobody has chosen for the person: neither answer comes first by more than
+	// its place, and none waits under the finger or the keyboard.
+	const chosen = `(() => {
+		const two = [...document.querySelectorAll(".two .b")]
+		return document.activeElement.matches(".two .b") || two.some(e => e.autofocus || e.hasAttribute("tabindex") || e.disabled || getComputedStyle(e).order != "0")
+	})()`
+	if Ask[bool](p, chosen) || a.Left >= b.Left {
+		p.t.Errorf("%s: one of the answers is chosen beforehand, or drawn in another place than it is read: %s and %s", name, a, b)
+	}
 }
+
+// contrast is a function of the browser's: the contrast of an element's text
+// on all that is drawn beneath it (WCAG 2.2, relative luminance and contrast
+// ratio), from the styles as they were computed; 0 for a colour that it cannot
+// read.
+const contrast = `var contrast = e => {
+	const read = s => {
+		const n = s.startsWith("rgb") ? s.match(/[\d.]+/g).map(Number) : []
+		return n.length < 3 ? null : [n[0], n[1], n[2], n[3] ?? 1]
+	}
+	const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3])).concat(1)
+	const light = c => {
+		const l = c.map(v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4)
+		return 0.2126 * l[0] + 0.7152 * l[1] + 0.0722 * l[2]
+	}
+	const layers = []
+	let seen = 1
+	for (let up = e; up; up = up.parentElement) {
+		layers.unshift(read(getComputedStyle(up).backgroundColor))
+		seen *= getComputedStyle(up).opacity
+	}
+	const ink = read(getComputedStyle(e).color)
+	if (!ink || layers.includes(null)) return 0
+	const ground = layers.reduce((below, layer) => over(layer, below), [255, 255, 255, 1])
+	const text = over([ink[0], ink[1], ink[2], ink[3] * seen], ground)
+	const [a, b] = [light(text), light(ground)]
+	return Math.round((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) * 1000) / 1000
+};
+`
+
+// A faint text has less contrast than it should.
+type faint struct {
+	Text             string
+	Contrast, Wanted float64
+}
+
+// faintTexts finds them. Large text (24px, or 18.66px in bold) may have less.
+const faintTexts = `(() => {
+	const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+	while (walk.nextNode()) {
+		const text = walk.currentNode.data.trim(), e = walk.currentNode.parentElement
+		if (!text || !e.checkVisibility({visibilityProperty: true}) || e.closest(".go")) continue
+		const s = getComputedStyle(e), size = parseFloat(s.fontSize)
+		const wanted = size >= 24 || size >= 18.66 && s.fontWeight >= 700 ? 3 : 4.5, is = contrast(e)
+		if (is < wanted) found.push({Text: text.slice(0, 40), Contrast: is, Wanted: wanted})
+	}
+	return found
+})()`
