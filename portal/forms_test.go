@@ -28,7 +28,7 @@ func stands(h *house) map[string]func() guest {
 		if err != nil {
 			panic(err)
 		}
-		return &hien.Application{Phone: p, Agreed: asked, Notice: h.notice(templates.Vietnamese, asked)}
+		return &hien.Application{Phone: p, Agreed: h.zone.Purposes, Notice: h.notice(templates.Vietnamese, h.zone.Purposes)}
 	}
 	return map[string]func() guest{
 		"door": func() guest { return guest{} },
@@ -43,13 +43,16 @@ func stands(h *house) map[string]func() guest {
 	}
 }
 
+// plainly follows redirects and takes nothing compressed.
+var plainly = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
+
 const aReceipt = "areceiptssecret"
 
 // stand puts phone A somewhere, with a receipt of which all stands.
 func (d door) stand(t testing.TB, where func() guest) {
 	t.Helper()
-	n := d.notice(templates.Vietnamese, asked)
-	given, err := consent.Give("1", "2", n, asked, noon)
+	n := d.notice(templates.Vietnamese, d.zone.Purposes)
+	given, err := consent.Give("1", "2", n, d.zone.Purposes, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,17 +78,20 @@ type site struct {
 	made  map[string]bool             // elements, and elements with an attribute, that pages are made of
 }
 
-// crawl finds the site.
-func crawl(t testing.TB, d door) *site {
+// crawl finds the site, and shows each page that it meets to the watchers.
+func crawl(t testing.TB, d door, watch ...func(req *http.Request, page reply)) *site {
 	t.Helper()
 	s := &site{home: d.url, forms: make(map[string]map[string]field), made: make(map[string]bool)}
 	seen := make(map[string]bool)
 	for name, where := range stands(d.house) {
 		look := func(req *http.Request) []string {
 			d.stand(t, where)
-			r := do(t, browser, req)
+			r := do(t, plainly, req)
 			if !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") {
 				return nil
+			}
+			for _, w := range watch {
+				w(req, r)
 			}
 			return s.learn(r.body)
 		}
@@ -188,6 +194,53 @@ func fieldsOf(form *html.Node) map[string]field {
 		fields[is["name"]] = f
 	}
 	return fields
+}
+
+// long is a text of an owner's, as long as it may be.
+func long(runes int) string {
+	return string([]rune(strings.Repeat("Cà phê Sân Vườn Nguyễn Thị Phượng Vỹ, chi nhánh Đường Nguyễn Huệ. ", 10))[:runes])
+}
+
+// TestEveryPageFitsTheFirstWindow meets every page with each policy, every
+// purpose and all texts as long as the configuration lets them be. The whole
+// notice is a page of its own.
+func TestEveryPageFitsTheFirstWindow(t *testing.T) {
+	for _, policy := range consent.Policies() {
+		t.Run(policy, func(t *testing.T) {
+			h := newHouse()
+			var err error
+			if h.asker.Policy, err = consent.LoadPolicy(policy); err != nil {
+				t.Fatal(err)
+			}
+			h.store, h.zone.Offer, h.zone.Terms = long(64), long(200), long(400)
+			h.asker.Controller = consent.Controller{Name: long(120), Address: long(200), TaxID: long(32), Contact: long(120),
+				Delivers: true, Operator: long(120), Transfer: long(120), AccessLog: true}
+			for i := range 16 {
+				h.asker.Controller.Recipients = append(h.asker.Controller.Recipients, string('A'+rune(i))+long(79))
+			}
+			h.zone.Purposes = append(asked[:2:2], "contact_sms", "ads_audience", "profile_extra", "share_partner:quan-ben-canh-duong-nguyen-hue-1")
+			d := open(t, h)
+			longest := make(map[string]int)
+			s := crawl(t, d, func(req *http.Request, page reply) {
+				wire := len("HTTP/1.1 200 OK\r\n\r\n") + len(page.body) + 2*len("4000\r\n\r\n") // in chunks
+				for name, values := range page.header {
+					for _, v := range values {
+						wire += len(name + ": " + v + "\r\n")
+					}
+				}
+				at, _, _ := strings.Cut(page.at, "?")
+				if longest[at] = max(longest[at], wire); wire > 14_000 {
+					t.Errorf("%s %s: %d bytes on the wire; want at most 14,000 (RFC 6928: a first window)", req.Method, page.at, wire)
+				}
+			})
+			for at, wire := range longest {
+				t.Logf("%s: at most %d bytes on the wire", at, wire)
+			}
+			if len(longest) < 8 || s.forms["/join"]["purpose"].choices == nil || len(s.forms["/join"]["purpose"].choices) != len(h.zone.Purposes) {
+				t.Errorf("the crawl has met %d pages and %d purposes", len(longest), len(s.forms["/join"]["purpose"].choices))
+			}
+		})
+	}
 }
 
 // isTyped reports whether a person writes into the field.

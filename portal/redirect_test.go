@@ -12,7 +12,6 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/portal"
-	"github.com/hien-wifi/hien/templates"
 )
 
 func listen(t testing.TB) (net.Listener, string) {
@@ -177,29 +176,6 @@ func TestMethodsAndRoutes(t *testing.T) {
 			if r := do(t, strict, req); r.status != want {
 				t.Errorf("%s %s: got %d, want %d", method, row.path, r.status, want)
 			}
-		}
-	}
-}
-
-func TestThePageFitsTheFirstWindow(t *testing.T) {
-	h := newHouse()
-	h.store = "Cà phê Sân Vườn Nguyễn Thị Phượng Vỹ, chi nhánh Đường Nguyễn Huệ"
-	h.zone.Offer = strings.Repeat("Giảm 20% cho mọi món nước trước 10 giờ sáng. ", 5)
-	h.zone.Purposes = append(asked[:2:2], "contact_sms", "ads_audience", "profile_extra", "share_partner:quan-ben-canh-duong-nguyen-hue")
-	d := open(t, h)
-	own := strings.TrimPrefix(d.url, "http://")
-	for _, lang := range templates.Languages {
-		n := h.notice(lang, h.zone.Purposes)
-		form := "lang=" + string(lang) + "&phone=" + strings.Repeat("%22", 64) + "&notice=" + n.Hash().String() + "&asked=" + strings.ReplaceAll(templates.Asked(n), " ", "+")
-		for _, p := range h.zone.Purposes {
-			form += "&purpose=" + string(p)
-		}
-		for _, path := range []string{"/join", "/", "/notice"} {
-			res, _, wire := raw(t, d, "POST", fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", path, own, len(form), form))
-			if res.StatusCode != http.StatusOK || wire > 14_000 {
-				t.Errorf("POST %s in %s: %d and %d bytes on the wire, want 200 and at most 14,000", path, lang, res.StatusCode, wire)
-			}
-			t.Logf("POST %s in %s: %d bytes on the wire", path, lang, wire)
 		}
 	}
 }
