@@ -117,8 +117,11 @@ func (g *Gateway) forget(guest *Guest, gone Gone) (did bool) {
 		// It gave, and nothing is to say so; it is not asked again in this stay.
 		guest.Receipt, guest.Gave, guest.Asked, did = "", false, true, true
 	}
-	if f := guest.Form; f != nil && (opens(f.Receipt) || g.isOf(f, gone.Keys)) {
+	if f := guest.Form; f != nil && (opens(f.Receipt) || g.isOf(f.Sealed, f.Consent, gone.Keys)) {
 		guest.Form, did = nil, true
+	}
+	if q := guest.Inquiry; q != nil && g.isOf(q.Sealed, q.ID, gone.Keys) {
+		guest.Inquiry, did = nil, true
 	}
 	visit := func(s *Stay) {
 		if s.Visit != "" && slices.Contains(gone.Visits, s.Visit) {
@@ -132,11 +135,11 @@ func (g *Gateway) forget(guest *Guest, gone Gone) (did bool) {
 	return did
 }
 
-// isOf reports whether a form holds the number of somebody with one of these
-// lead keys.
-func (g *Gateway) isOf(f *Form, keys []LeadKey) bool {
+// isOf reports whether a number that waits in the livebook is that of somebody
+// with one of these lead keys.
+func (g *Gateway) isOf(sealed []byte, under consent.ID, keys []LeadKey) bool {
 	s := g.settings.Load()
-	phone, err := g.memory.open(f.Sealed, f.Consent)
+	phone, err := g.memory.open(sealed, under)
 	if err != nil || phone.IsZero() || s.Brand.IsZero() {
 		return false
 	}

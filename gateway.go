@@ -42,8 +42,9 @@ type Gateway struct {
 // not be opened: then nothing is asked.
 type Parts struct {
 	Record   Record
-	Keeper   Keeper // nil: nothing is deleted for its age
-	Eraser   Eraser // nil without a Record
+	Keeper   Keeper   // nil: nothing is deleted for its age
+	Eraser   Eraser   // nil without a Record
+	Reissuer Reissuer // nil: nobody gets another receipt
 	Book     Livebook
 	Door     Door
 	Meter    Meter    // nil: nothing is counted

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hien-wifi/hien/consent"
@@ -64,7 +62,7 @@ func (g *Gateway) Ask(ctx context.Context, d Device, a Application, now Moment) 
 		Browser: fmt.Sprintf("%x", sha256.Sum256([]byte(a.Browser))),
 		LastTwo: a.Phone.LastTwo(),
 		NoGrace: a.Stays,
-		Receipt: strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(randomBytes(16))),
+		Receipt: newSecret(),
 	}
 	form.Sealed, form.Challenge.Typed = g.memory.seal(a.Phone, form.Consent), now.Up
 	if !g.online() && !a.Phone.IsZero() {

@@ -161,6 +161,7 @@ type Guest struct {
 	Ended   []Stay // stays that are over and not yet in the record
 	Pass    Pass
 	Form    *Form           // a half-finished opt-in
+	Inquiry *Inquiry        // a number that waits for its code, to see what is kept
 	Codes   []time.Duration // Moment.Up of each code sent to this device within a day
 	Receipt string          // the receipt's secret, shown until the stay ends
 	Asked   bool            // it went on without in this stay, and is not asked again

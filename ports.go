@@ -89,6 +89,14 @@ type Eraser interface {
 	ErasedAt(ctx context.Context, seq uint64, id consent.ID) (Moment, error)
 }
 
+// A Reissuer gives another receipt to somebody who has proved a number.
+type Reissuer interface {
+	// Reissue attaches a receipt's secret, hashed, to the latest consent of
+	// the person who has one of the lead keys, or had it; ErrNoReceipt when
+	// there is nobody.
+	Reissue(ctx context.Context, keys []LeadKey, secret consent.Hash) error
+}
+
 // A Livebook is the book of who is in the shop now. It outlives the daemon
 // and not a power cut.
 type Livebook interface {

@@ -145,5 +145,5 @@ func (gu *Guest) leave() {
 		gu.Ended = append(gu.Ended, gu.Stay)
 		gu.Ended = gu.Ended[max(0, len(gu.Ended)-maxEnded):]
 	}
-	gu.Stay, gu.Form, gu.Receipt, gu.Asked, gu.Gave = Stay{}, nil, "", false, false
+	gu.Stay, gu.Form, gu.Inquiry, gu.Receipt, gu.Asked, gu.Gave = Stay{}, nil, nil, "", false, false
 }

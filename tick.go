@@ -93,6 +93,9 @@ func (g *Gateway) look(r *round, reading *reading, zone Zone, guest *Guest, now 
 			r.tell = append(r.tell, told{id, t, what == full})
 		}
 	}
+	if q := guest.Inquiry; q != nil && q.stale(g.keepsUnproven(), now) {
+		r.stale = append(r.stale, id)
+	}
 	switch f := guest.Form; {
 	case f == nil:
 	case f.stale(g.keepsUnproven(), now):
@@ -131,11 +134,17 @@ func (g *Gateway) settle(ctx context.Context, r round, now Moment) (errs []error
 	}
 	for _, id := range r.stale {
 		errs = append(errs, g.parts.Book.Change(id, func(guest *Guest) error {
-			if guest.Form == nil || !guest.Form.stale(g.keepsUnproven(), now) {
+			gone := int64(0)
+			if guest.Form != nil && guest.Form.stale(g.keepsUnproven(), now) {
+				guest.Form, gone = nil, gone+1
+			}
+			if guest.Inquiry != nil && guest.Inquiry.stale(g.keepsUnproven(), now) {
+				guest.Inquiry, gone = nil, gone+1
+			}
+			if gone == 0 {
 				return ErrUnchanged
 			}
-			guest.Form = nil
-			g.retention.unproven.Add(1)
+			g.retention.unproven.Add(gone)
 			return nil
 		}))
 	}

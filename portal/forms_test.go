@@ -38,6 +38,7 @@ func stands(h *house) map[string]func() guest {
 			return guest{step: hien.AtCode, form: application(), tries: 3, left: time.Minute, till: true}
 		},
 		"waiting": func() guest { return guest{step: hien.AtCode, form: application(), waiting: true, pass: time.Hour} },
+		"asking":  func() guest { return guest{inquiry: "+84987654321"} },
 		"inside":  func() guest { return guest{step: hien.Inside, receipt: aReceipt, pass: time.Hour} },
 		"spent":   func() guest { return guest{step: hien.Outside, why: hien.WhySpent, receipt: aReceipt} },
 	}

@@ -35,6 +35,7 @@ type house struct {
 
 	guests   map[hien.MAC]*guest
 	receipts map[string]*hien.Receipt
+	standing map[hien.MAC]consent.Consent // of members
 	calls    map[string]int
 }
 
@@ -44,6 +45,7 @@ type guest struct {
 	tries   int
 	left    time.Duration
 	receipt string
+	inquiry string        // the number that waits for its code
 	pass    time.Duration // what is left of a pass; 0 Inside: it has no end
 	bytes   int64         // that the pass may still carry; 0: no limit
 	grace   bool          // it is a grace pass
@@ -74,6 +76,7 @@ func newHouse() *house {
 		panics:   make(map[string]bool),
 		guests:   make(map[hien.MAC]*guest),
 		receipts: make(map[string]*hien.Receipt),
+		standing: make(map[hien.MAC]consent.Consent),
 		calls:    make(map[string]int),
 	}
 }
@@ -281,6 +284,65 @@ func (h *house) Withdraw(_ context.Context, secret string, purposes []consent.Pu
 }
 
 // count is how often a method was called.
+func (h *house) Mine(_ context.Context, d hien.Device, _ hien.Moment) (hien.Mine, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Mine"); err != nil {
+		return hien.Mine{}, err
+	}
+	g := h.guest(d)
+	m := hien.Mine{Receipt: g.receipt, Asker: h.asker, Sends: !h.closed && !h.down, Standing: h.standing[d.Guest.MAC]}
+	if g.inquiry != "" {
+		m.Waits, m.LastTwo, m.Left, m.Tries = true, g.inquiry[len(g.inquiry)-2:], hien.CodeLife, hien.CodeTries
+	}
+	return m, nil
+}
+
+func (h *house) Inquire(_ context.Context, d hien.Device, to hien.Phone, _ string, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Inquire"); err != nil {
+		return err
+	}
+	h.guest(d).inquiry = to.Reveal()
+	return nil
+}
+
+// Confirm knows one number.
+func (h *house) Confirm(_ context.Context, d hien.Device, code hien.Code, _ hien.Moment) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("Confirm"); err != nil {
+		return "", err
+	}
+	g := h.guest(d)
+	switch {
+	case g.inquiry == "":
+		return "", hien.ErrNoForm
+	case code.Reveal() != rightCode:
+		return "", hien.ErrBadCode
+	case g.inquiry != "+84987654321":
+		g.inquiry = ""
+		return "", hien.ErrNoReceipt
+	}
+	g.inquiry, g.receipt = "", "s"
+	return "s", nil
+}
+
+func (h *house) DropInquiry(_ context.Context, d hien.Device, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.guest(d).inquiry = ""
+	return h.called("DropInquiry")
+}
+
+func (h *house) TakeBack(_ context.Context, d hien.Device, purposes []consent.Purpose, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.standing[d.Guest.MAC] = h.standing[d.Guest.MAC].Without(purposes...)
+	return h.called("TakeBack")
+}
+
 func (h *house) Everything(_ context.Context, secret string) ([]hien.Person, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -434,7 +496,7 @@ func openOn(t testing.TB, h *house, addr string, edit ...func(*portal.Options)) 
 
 func options(h *house) portal.Options {
 	return portal.Options{
-		Zone: "guest", House: h, Receipts: h, Neighbours: everybody{},
+		Zone: "guest", House: h, Receipts: h, Own: h, Neighbours: everybody{},
 		Now: func() hien.Moment { return noon }, Log: slog.New(slog.DiscardHandler), Location: saigon,
 	}
 }

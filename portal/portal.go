@@ -97,6 +97,23 @@ type Receipts interface {
 	ErasedAt(ctx context.Context, seq uint64, id consent.ID) (hien.Moment, error)
 }
 
+// Own is the way to one's own data without a receipt. The errors on which the
+// portal acts are those of package hien.
+type Own interface {
+	// Mine tells what the device may see of its own person's data.
+	Mine(ctx context.Context, d hien.Device, now hien.Moment) (hien.Mine, error)
+	// Inquire sends a code to a number, and Confirm takes it: its answer is
+	// the secret of a fresh receipt.
+	Inquire(ctx context.Context, d hien.Device, to hien.Phone, language string, now hien.Moment) error
+	Confirm(ctx context.Context, d hien.Device, code hien.Code, now hien.Moment) (secret string, err error)
+	// DropInquiry drops the number that waits for its code.
+	DropInquiry(ctx context.Context, d hien.Device, now hien.Moment) error
+	// TakeBack takes back purposes of the member whose device it is.
+	TakeBack(ctx context.Context, d hien.Device, purposes []consent.Purpose, now hien.Moment) error
+}
+
+var _ Own = (*hien.Gateway)(nil)
+
 // Neighbours tell which device has an address, as the kernel sees it. It is
 // asked for each page and must be cheap: no fork, no disk.
 type Neighbours interface {
@@ -108,6 +125,7 @@ type Options struct {
 	Zone       string // its name, as the House knows it
 	House      House
 	Receipts   Receipts
+	Own        Own
 	Neighbours Neighbours
 	Opener     func(net.Conn) (hien.MAC, bool) // the hardware address that opened a connection, where the kernel kept it; may be nil
 	Now        func() hien.Moment

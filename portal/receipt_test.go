@@ -155,3 +155,54 @@ func TestWhatStandsIsTakenBackOneByOneOrAll(t *testing.T) {
 		t.Error("something stands")
 	}
 }
+
+func TestTheWayToOnesDataWithoutAReceipt(t *testing.T) {
+	d := open(t, withReceipt(t))
+	d.get(t, "/").wants(t, "/mine?lang=en")
+	d.get(t, "/mine").wants(t, "My data", "Send me a code")
+	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0912"}}).wants(t, "This number does not look right.", `value="0912"`)
+	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, "ending in 78", "Open my receipt")
+	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {"12"}}).wants(t, "The code has 6 digits")
+	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {"000000"}}).wants(t, "not right")
+	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {rightCode}}).wants(t, "The shop keeps nothing with this number.")
+	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, "ending in 78")
+	d.post(t, "/mine/other", url.Values{"lang": {"en"}}).wants(t, "Send me a code")
+	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0987 654 321"}}).wants(t, "ending in 21")
+	r := d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {rightCode}})
+	if r.wants(t, "Receipt of your consent"); !strings.HasPrefix(r.at, "/receipt/s") {
+		t.Errorf("led to %s", r.at)
+	}
+	d.get(t, "/mine").wants(t, "Receipt of your consent") // the stay's own from now on
+}
+
+func TestWhatKeepsFromSeeingOnesDataIsSaid(t *testing.T) {
+	for err, want := range map[error]string{hien.ErrTooMany: "try again in 15 minutes", hien.ErrNotSent: "could not be sent", hien.ErrNoAsking: "My data", hien.ErrStorage: "could not keep"} {
+		h := newHouse()
+		h.breaks["Inquire"] = err
+		d := open(t, h)
+		d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, want)
+	}
+	h := newHouse()
+	h.down = true
+	open(t, h).get(t, "/mine").wants(t, "The shop cannot send codes at present.")
+}
+
+// A device's address can be taken by another device: it shows what stands, and
+// takes it back, and nothing else.
+func TestAMembersDeviceTakesBackAndSeesNoMore(t *testing.T) {
+	h := withReceipt(t)
+	h.standing[phoneA] = h.receipts["s"].Standing
+	d := open(t, h)
+	page := d.get(t, "/mine")
+	page.wants(t, "The shop recognises this device.", "Messages from the shop on Zalo", "Remember my visits", "/mine/withdraw")
+	for _, never := range []string{"/receipt/", "Erase", "14:30", "subject"} {
+		if strings.Contains(page.body, never) {
+			t.Errorf("the page holds %q", never)
+		}
+	}
+	d.post(t, "/mine/withdraw", url.Values{"lang": {"en"}, "purpose": {"contact_zalo"}}).wants(t, "Withdrawn, in force from now.", "Remember my visits")
+	if h.standing[phoneA].Allows(consent.ContactZalo) || !h.standing[phoneA].Allows(consent.VisitFrequency) {
+		t.Error("not what was taken back")
+	}
+	d.post(t, "/mine/withdraw", url.Values{"lang": {"en"}}).wants(t, "My data")
+}

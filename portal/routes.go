@@ -55,6 +55,13 @@ func (s *Server) routes() http.Handler {
 	post("/receipt/{secret}/withdraw", s.withdraw)
 	post("/receipt/{secret}/erase", s.erase)
 
+	// The way to one's own data without a receipt.
+	get("/mine", s.mine)
+	post("/mine", s.inquire)
+	post("/mine/code", s.confirm)
+	post("/mine/other", s.anotherNumber)
+	post("/mine/withdraw", s.takeBack)
+
 	// That something was erased, to whoever has the entry's random name.
 	get("/erased/{entry}", s.erased)
 

@@ -12,6 +12,7 @@ func init() {
 		"code":    writeCode,
 		"data":    writeData,
 		"erased":  writeErased,
+		"mine":    writeMine,
 		"notice":  writeNotice,
 		"online":  writeOnline,
 		"outside": writeOutside,
@@ -255,6 +256,135 @@ func writeErased(b *bytes.Buffer, data any) {
 	b.WriteString(`</a></div></main></body></html>`)
 }
 
+func writeMine(b *bytes.Buffer, data any) {
+	p := data.(Mine)
+	b.WriteString(`<!doctype html><html lang="`)
+	escape(b, string(p.Lang))
+	b.WriteString(`"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="format-detection" content="telephone=no"><title>`)
+	if v1 := p.Problem(); len(v1) != 0 {
+		escape(b, v1)
+		b.WriteString(` – `)
+	}
+	escape(b, p.T("mine.heading"))
+	b.WriteString(` – `)
+	escape(b, p.Store)
+	b.WriteString(`</title><style>`)
+	b.WriteString(string(p.Style()))
+	b.WriteString(`</style></head><body><header><svg width="36" height="24" viewBox="0 0 36 24" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 10c1 3 3 4 6 3 5-1 8-5 10-10 2 5 5 9 10 10 3 1 5 0 6-3M9 19h18"/></svg><p>`)
+	escape(b, p.Store)
+	b.WriteString(`</p>`)
+	if len(p.Here) != 0 {
+		b.WriteString(`<a class="tap" href="`)
+		escape(b, link(p.OtherHref()))
+		b.WriteString(`" lang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`" hreflang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`">`)
+		escape(b, p.T("other.language"))
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</header><main><h1>`)
+	escape(b, p.T("mine.heading"))
+	b.WriteString(`</h1>`)
+	if v2 := p.Says(); len(v2) != 0 {
+		b.WriteString(`<p class="note" role="status">`)
+		escape(b, v2)
+		b.WriteString(`</p>`)
+	}
+	if len(p.Stands()) != 0 {
+		b.WriteString(`<p>`)
+		escape(b, p.T("mine.device"))
+		b.WriteString(`</p><ul>`)
+		for _, v4 := range p.Stands() {
+			b.WriteString(`<li>`)
+			escape(b, v4.Line)
+			b.WriteString(` <br><small>`)
+			escape(b, v4.State)
+			b.WriteString(`</small><details><summary>`)
+			escape(b, p.T("receipt.withdraw"))
+			b.WriteString(`</summary><form method="post" action="/mine/withdraw"><input type="hidden" name="lang" value="`)
+			escape(b, string(p.Lang))
+			b.WriteString(`"><button class="b" name="purpose" value="`)
+			escape(b, string(v4.Purpose))
+			b.WriteString(`">`)
+			escape(b, p.T("receipt.confirm"))
+			b.WriteString(`</button></form></details></li>`)
+		}
+		b.WriteString(`</ul>`)
+	}
+	if p.Waits() {
+		b.WriteString(`<p>`)
+		escape(b, p.T("code.sent", "two", p.LastTwo()))
+		if !p.Dead() {
+			b.WriteString(` `)
+			escape(b, p.T("code.life", "minutes", p.Minutes()))
+		}
+		b.WriteString(`</p>`)
+		if p.Dead() {
+			b.WriteString(`<p class="bad" role="alert">`)
+			escape(b, p.T("code.dead"))
+			b.WriteString(`</p>`)
+		} else {
+			b.WriteString(`<form id="prove" method="post" action="/mine/code" novalidate><input type="hidden" name="lang" value="`)
+			escape(b, string(p.Lang))
+			b.WriteString(`"><label class="field" for="code">`)
+			escape(b, p.T("code.field"))
+			b.WriteString(`</label><input class="type code" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="32"`)
+			if len(p.Problem()) != 0 {
+				b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
+			}
+			b.WriteString(`>`)
+			if v5 := p.Problem(); len(v5) != 0 {
+				b.WriteString(`<p class="bad" id="problem">`)
+				escape(b, v5)
+				b.WriteString(`</p>`)
+			}
+			b.WriteString(`<div class="one"><button class="b">`)
+			escape(b, p.T("mine.open"))
+			b.WriteString(`</button></div></form>`)
+		}
+		b.WriteString(`<form method="post" action="/mine/other"><input type="hidden" name="lang" value="`)
+		escape(b, string(p.Lang))
+		b.WriteString(`"><button class="link">`)
+		escape(b, p.T("mine.other"))
+		b.WriteString(`</button></form>`)
+	} else {
+		if p.Sends() {
+			b.WriteString(`<p>`)
+			escape(b, p.T("mine.ask"))
+			b.WriteString(`</p><form id="inquire" method="post" action="/mine" novalidate><input type="hidden" name="lang" value="`)
+			escape(b, string(p.Lang))
+			b.WriteString(`"><label class="field" for="phone">`)
+			escape(b, p.T("mine.phone"))
+			b.WriteString(`</label><input class="type" id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel-national" maxlength="64" value="`)
+			escape(b, p.Again())
+			b.WriteString(`"`)
+			if len(p.Problem()) != 0 {
+				b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
+			}
+			b.WriteString(`>`)
+			if v6 := p.Problem(); len(v6) != 0 {
+				b.WriteString(`<p class="bad" id="problem">`)
+				escape(b, v6)
+				b.WriteString(`</p>`)
+			}
+			b.WriteString(`<div class="one"><button class="b">`)
+			escape(b, p.T("mine.send"))
+			b.WriteString(`</button></div></form>`)
+		} else {
+			b.WriteString(`<p>`)
+			escape(b, p.T("mine.closed"))
+			b.WriteString(`</p>`)
+		}
+	}
+	b.WriteString(`<p><a class="link" href="`)
+	escape(b, link(p.Path("/")))
+	b.WriteString(`">`)
+	escape(b, p.T("receipt.enter"))
+	b.WriteString(`</a></p></main></body></html>`)
+}
+
 func writeNotice(b *bytes.Buffer, data any) {
 	p := data.(NoticePage)
 	b.WriteString(`<!doctype html><html lang="`)
@@ -366,6 +496,12 @@ func writeOnline(b *bytes.Buffer, data any) {
 		escape(b, link(p.Path(fmt.Sprint("/receipt/", v3))))
 		b.WriteString(`">`)
 		escape(b, p.T("online.receipt"))
+		b.WriteString(`</a></p>`)
+	} else {
+		b.WriteString(`<p><a class="link" href="`)
+		escape(b, link(p.Path("/mine")))
+		b.WriteString(`">`)
+		escape(b, p.T("mine.heading"))
 		b.WriteString(`</a></p>`)
 	}
 	b.WriteString(`</main></body></html>`)
@@ -676,7 +812,11 @@ func writeSplash(b *bytes.Buffer, data any) {
 			b.WriteString(`</p></details>`)
 		}
 	}
-	b.WriteString(`</main></body></html>`)
+	b.WriteString(`<p><a class="link" href="`)
+	escape(b, link(p.Path("/mine")))
+	b.WriteString(`">`)
+	escape(b, p.T("mine.heading"))
+	b.WriteString(`</a></p></main></body></html>`)
 }
 
 func writeTrouble(b *bytes.Buffer, data any) {

@@ -21,6 +21,7 @@ var pageTypes = map[string]any{
 	"code":    Code{},
 	"data":    Data{},
 	"erased":  Gone{},
+	"mine":    Mine{},
 	"notice":  NoticePage{},
 	"online":  Online{},
 	"outside": Outside{},

@@ -130,6 +130,12 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"receipt":          templates.Receipt{Proven: proven(lang, receipt(t, lang)), Link: link},
 		"receipt-partly":   templates.Receipt{Proven: proven(lang, receipt(t, lang, consent.ContactZalo)), Link: link, Done: true},
 		"receipt-nothing":  templates.Receipt{Proven: proven(lang, receipt(t, lang, everything...)), Link: link, Done: true},
+		"mine":             templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Sends: true}},
+		"mine-member":      templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Sends: true, Standing: receipt(t, lang).Given, Asker: asker(t)}, Word: templates.MineDone},
+		"mine-moved":       templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Sends: true}, Typed: typed.Phone, Err: moved},
+		"mine-code":        templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Waits: true, LastTwo: "21", Left: 5 * time.Minute, Tries: 2}, Word: templates.MineBad},
+		"mine-dead":        templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Waits: true, LastTwo: "21"}, Word: templates.MineForm},
+		"mine-closed":      templates.Mine{Frame: frame("/mine"), Word: templates.MineNothing},
 		"wording":          templates.Wording{Proven: proven(lang, receipt(t, lang))},
 		"receipt-no-link":  templates.Receipt{Proven: proven(lang, receipt(t, lang)), Link: "https://" + strings.Repeat("wifi.", 40) + "example/receipt/abc"},
 		"data":             templates.Data{Proven: proven(lang, receipt(t, lang)), People: people(t, lang), Now: morning},
@@ -146,6 +152,15 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"receipt-unsynced": templates.Receipt{Proven: proven(lang, unsynced(t, lang)), Link: link},
 	}
 	return m
+}
+
+func asker(t testing.TB) consent.Asker {
+	t.Helper()
+	p, err := consent.LoadPolicy("vn-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return consent.Asker{Policy: p, Controller: shop}
 }
 
 // link is as long as a receipt's on the portal's own address.

@@ -66,6 +66,9 @@ func keysInUse(t *testing.T) map[string]bool {
 	for _, w := range []TroubleWhy{TroubleStorage, TroubleNotSent, TroubleMany, TroubleClosed, TroubleDevice, TroubleOther} {
 		used["trouble."+string(w)] = true
 	}
+	for _, w := range []MineWord{MineNothing, MineMany, MineNotSent} {
+		used["mine."+string(w)] = true
+	}
 	for _, name := range evidence {
 		used["evidence."+name] = true
 	}

@@ -31,6 +31,7 @@ type page struct {
 	Grace   bool            `json:"grace,omitempty"`
 	Proved  bool            `json:"proved,omitempty"`
 	Form    *form           `json:"form,omitempty"`
+	Inquiry *hien.Inquiry   `json:"inquiry,omitempty"`
 	Codes   []time.Duration `json:"codes,omitempty"`
 	Receipt string          `json:"receipt,omitempty"`
 	Asked   bool            `json:"asked,omitempty"`
@@ -71,7 +72,7 @@ func parseGuestKey(key []byte) (hien.GuestID, error) {
 // encode lays a guest out, and keeps the notice of its form if it is new.
 func encode(tx *bbolt.Tx, g hien.Guest) ([]byte, error) {
 	p := page{
-		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Codes: g.Codes,
+		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Inquiry: g.Inquiry, Codes: g.Codes,
 		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open, Grace: g.Pass.Grace, Proved: g.Pass.Verified,
 		Receipt: g.Receipt, Asked: g.Asked, Gave: g.Gave,
 	}
@@ -107,7 +108,7 @@ func decode(tx *bbolt.Tx, id hien.GuestID, value []byte) (hien.Guest, error) {
 		return hien.Guest{}, fmt.Errorf("a guest's page: %w", err)
 	}
 	g := hien.Guest{
-		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Codes: p.Codes,
+		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Inquiry: p.Inquiry, Codes: p.Codes,
 		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open, Grace: p.Grace, Verified: p.Proved},
 		Receipt: p.Receipt, Asked: p.Asked, Gave: p.Gave,
 	}

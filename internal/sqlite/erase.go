@@ -13,7 +13,10 @@ import (
 	"github.com/hien-wifi/hien/consent"
 )
 
-var _ hien.Eraser = (*Store)(nil)
+var (
+	_ hien.Eraser   = (*Store)(nil)
+	_ hien.Reissuer = (*Store)(nil)
+)
 
 // belongings are the statements that delete what the record holds of a person
 // beside the ledger, in an order that foreign keys allow. A test holds that no
@@ -222,6 +225,24 @@ func (s *Store) Person(ctx context.Context, who hien.Who) (people []hien.Person,
 		return err
 	})
 	return people, err
+}
+
+// Reissue attaches a receipt's secret to the latest consent of the person who
+// has one of the lead keys, or had it.
+func (s *Store) Reissue(ctx context.Context, keys []hien.LeadKey, secret consent.Hash) error {
+	return s.write(ctx, "issue a receipt", func(t *tx) error {
+		m, err := member{}, hien.ErrNoReceipt
+		for _, key := range keys {
+			if m, err = t.memberFor(ctx, hien.Who{Key: key}); !errors.Is(err, hien.ErrNoReceipt) {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, "INSERT INTO receipts (secret, consent) SELECT ?, max(seq) FROM consents WHERE person = ?", secret[:], m.row)
+		return err
+	})
 }
 
 // ErasedAt is when an erasure was recorded.
