@@ -117,7 +117,7 @@ func TestFormHasTheOptionsOfTheTable(t *testing.T) {
 	if err := json.Unmarshal([]byte(ask[string](b, `L.require("hien.limits").then(l => JSON.stringify(l.table))`)), &table); err != nil {
 		t.Fatal(err)
 	}
-	want := append(slices.Collect(maps.Keys(table)), "enabled") // a box has no bounds
+	want := append(slices.Collect(maps.Keys(table)), "enabled", "children") // a box has no bounds
 	if slices.Sort(want); !slices.Equal(form, want) {
 		t.Errorf("the form has %q, the table %q", form, want)
 	}

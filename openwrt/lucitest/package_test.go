@@ -14,7 +14,7 @@ import (
 )
 
 // maxInstalled is how much of the flash the pages may take.
-const maxInstalled = 60_000
+const maxInstalled = 64_000
 
 func TestPackageIsSmallAndWhole(t *testing.T) {
 	size := 0

@@ -200,6 +200,7 @@ func TestEveryMistakeIsKnown(t *testing.T) {
 	const sender = "\nconfig sender 'code'\n\toption type 'log'\n"
 	for _, c := range []struct{ name, more string }{
 		{"a purpose without a seal key", "\tlist purpose 'contact_zalo'\n"},
+		{"a place for children, with purposes", "\toption children '1'\n"},
 		{"a device that is trusted and blocked", "\tlist blocked '02:00:5e:10:00:09'\n"},
 		{"more for one than for all", "\toption all_down '5M'\n"},
 		{"too little for all", "\toption all_down '64k'\n"},

@@ -78,6 +78,7 @@ func troubles() []control.Status {
 			s.Couriers[0] = control.Courier{Sink: "cdp", State: control.CourierRetrying, Detail: "connection refused", Waiting: 3}
 		},
 		func(s *control.Status) { s.Unasked = unasked("") },
+		func(s *control.Status) { s.AccessLog = &control.AccessLog{Trouble: "disk is full"} },
 		func(s *control.Status) { s.Unasked = unasked("\toption policy_file '/nowhere.json'\n") },
 	} {
 		s := well()
@@ -136,11 +137,12 @@ func crowd(full bool) control.List[control.Guest] {
 	return list
 }
 
-// stays are the latest visits: three of today by the browser's clock, one of
+// stays are the latest visits: three of right now, which is of today by the
+// browser's clock even just after midnight, one of
 // the day before.
 func stays(today time.Time) control.List[control.Visit] {
 	list := control.List[control.Visit]{Total: 418}
-	for i, ago := range []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute, 48 * time.Hour} {
+	for i, ago := range []time.Duration{0, 0, 0, 48 * time.Hour} {
 		list.Items = append(list.Items, control.Visit{ID: "5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d", Subject: "6f0c2a9e4b7d41c38a6e0d9b1f2e3c4d", Zone: "guest", Start: today.Add(-ago), Number: i + 1})
 	}
 	return list

@@ -17,6 +17,7 @@ const sentences = (_ => [
 	_('Nothing is asked, and guests come in all the same, because the record is closed: safe mode, %s.'),
 	_('Nothing is asked, and guests come in all the same, because the record is closed: %s.'),
 	_('The record cannot be read: %s.'),
+	_('The access log cannot be written: %s.'),
 	_('Nothing is asked, and guests come in all the same: the notice of policy %s is not complete.'),
 	_('Nothing is asked, and guests come in all the same: %s.'),
 	_('Nothing has been delivered to %s since %s; %s events wait and are tried again: %s.'),
@@ -31,6 +32,7 @@ const sentences = (_ => [
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write option controller_tax_id with %s'),
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write option controller_contact with %s'),
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write list recipient with %s'),
+	_('no purpose of zone %s is asked for, as children \'1\' says that its guests are children: want no list purpose there, or children \'0\''),
 	_('nothing is asked, and guests come in all the same: %s: mend it, or take option policy_file out'),
 	_('purpose visit_frequency is a history of a person\'s visits, and option mode \'basic\' keeps none: want another purpose, or option mode \'frequency\' in config hien \'main\''),
 	_('purpose %s must reach the person and there is no seal_key: %s'),
@@ -71,6 +73,7 @@ const deeds = (_ => [
 	_('Then run `hien reload`.'),
 	_('Guests come in all the same. If it stays, look after the disk and restart Hiên.'),
 	_('Mend that and send Hiên SIGHUP.'),
+	_('Guests come in all the same, and are not written down.'),
 	_('`hien queue` shows why.')
 ])(s => s);
 

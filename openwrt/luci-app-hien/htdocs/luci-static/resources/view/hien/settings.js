@@ -81,6 +81,17 @@ function choice(section, known, ...about) {
 	};
 }
 
+/* box is ticked or not, and as unset without the option; the file is written when it says something else. */
+function box(section, unset, option, ...about) {
+	const o = section.option(form.Flag, option, ...about);
+
+	o.default = unset;
+	o.write = (id, value) => {
+		if (uci.get('hien', id, option) != value)
+			uci.set('hien', id, option, value);
+	};
+}
+
 /* one is one of some values; the first stands for an option that is not there, and is not written for that. */
 function one(section, known, ...about) {
 	const o = field(section, form.ListValue, ...about);
@@ -109,13 +120,7 @@ return view.extend({
 
 		let s = m.section(form.NamedSection, 'main', 'hien', _('The shop'));
 
-		const on = s.option(form.Flag, 'enabled', _('Switched on'), _('When it is off, guests have no portal and no internet.'));
-
-		on.default = '1';
-		on.write = (id, value) => {
-			if (uci.get('hien', id, 'enabled') != value)
-				uci.set('hien', id, 'enabled', value);
-		};
+		box(s, '1', 'enabled', _('Switched on'), _('When it is off, guests have no portal and no internet.'));
 
 		field(s, form.Value, 'store_name', _('Name'), _('Stands on the portal.'));
 
@@ -124,6 +129,7 @@ return view.extend({
 		text(s, 'offer', _('Offer'), _('For everybody who comes in, whether they give something or not: one or two sentences.'));
 		text(s, 'terms', _('Terms of the WiFi'), _('The rules of the house, shown before anybody comes in.'));
 		choice(s, purposes(), 'purpose', _('What is asked'), _('Each is asked for on its own, with a box that is not ticked. None: nothing is asked.'));
+		box(s, '0', 'children', _('A place for children'), _('A school, a play area: nobody is asked anything. Elsewhere guests are first asked whether they are old enough.'));
 
 		s = m.section(form.NamedSection, 'main', 'hien', _('Who answers for the data'), _('Guests read this before they agree. While something is missing that the law wants there, they are asked nothing.'));
 
