@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"internal/accesslog": 2,
 	"internal/backup":    2,
 	"internal/dns":       2,
+	"internal/inventory": 2,
 	"internal/livebook":  2,
 	"internal/otp":       2,
 	"internal/presence":  2,

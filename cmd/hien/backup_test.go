@@ -290,3 +290,32 @@ func TestLongWorkSaysHowFarItIs(t *testing.T) {
 		t.Errorf("it says %q", says.String())
 	}
 }
+
+func TestTheInventoryIsOfThisShop(t *testing.T) {
+	s := newKeptShop(t)
+	s.gives(1, consent.VisitFrequency, consent.ContactZalo)
+	s.close()
+	_, out, errOut := said(t, "inventory", "--config", s.config)
+	for _, want := range []string{"Dữ liệu cá nhân tại Quán Hiên", "Hiện có dữ liệu của 1 người", "thời gian từng lần ghé", "Thông báo còn thiếu controller_name", "bản sao lưu"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the inventory says %s%s; want %q", out, errOut, want)
+		}
+	}
+	if _, out, _ = said(t, "inventory", "--lang", "en", "--config", s.config); !strings.Contains(out, "There is data of 1 people now") {
+		t.Errorf("in English it says %s", out)
+	}
+	var inv struct {
+		Items  []struct{ ID string }
+		Counts struct{ Leads int }
+	}
+	_, out, _ = said(t, "inventory", "--json", "--config", s.config)
+	if err := json.Unmarshal([]byte(out), &inv); err != nil || inv.Counts.Leads != 1 || len(inv.Items) < 10 {
+		t.Errorf("for machines: %+v, %v", inv, err)
+	}
+	if strings.Contains(out, string(s.lead(1))) {
+		t.Error("it names somebody")
+	}
+	if status, _, errOut := said(t, "inventory", "--lang", "fr"); status != 2 || !strings.Contains(errOut, "want vi or en") {
+		t.Errorf("another language: status %d, saying %s", status, errOut)
+	}
+}

@@ -53,6 +53,7 @@ func commands() []command {
 		{"ledger verify", "", "check that no consent was changed, dropped or added", ledgerHelp, true, verifyLedger},
 		{"ledger export", "", "write the ledger for an auditor", ledgerExportHelp, false, exportLedger},
 		{"retention", "", "how long things are kept, and what was deleted", retentionHelp, true, showRetention},
+		{"inventory", "", "what is kept of people, where, until when, and why", inventoryHelp, true, showInventory},
 		{"backup key", "", "make the pair of keys for backups", backupKeyHelp, true, makeBackupKey},
 		{"backup", "", "write all that this router has into one sealed file", backupHelp, false, makeBackup},
 		{"restore", "FILE", "put a backup back, on this router or a new one", restoreHelp, false, restore},

@@ -31,6 +31,7 @@ func (d *daemon) house() control.House {
 		ExportLedger: d.exportLedger,
 		ExportLeads:  d.exportLeads,
 		Backup:       d.backup,
+		Inventory:    d.inventory,
 		Retention:    d.retention,
 		Retain:       d.retain,
 		StaffCode:    d.staffCode,

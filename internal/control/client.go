@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/inventory"
 )
 
 // ErrNotRunning says that no daemon answers on the socket.
@@ -156,6 +157,11 @@ func (c *Client) send(ctx context.Context, method, what string, body any) (*http
 // StaffCode asks for the code that the shop's till shows now.
 func (c *Client) StaffCode(ctx context.Context) (StaffCode, error) {
 	return ask[StaffCode](ctx, c, http.MethodGet, "staff-code", nil)
+}
+
+// Inventory asks what is kept of people.
+func (c *Client) Inventory(ctx context.Context) (inventory.Inventory, error) {
+	return ask[inventory.Inventory](ctx, c, http.MethodGet, "inventory", nil)
 }
 
 // Withdraw takes back a subject's purposes; none named means all. The answer

@@ -24,6 +24,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/inventory"
 )
 
 // wired is a house that answers made-up lists and keeps what it was told.
@@ -71,6 +72,7 @@ func (w *wired) house() House {
 				return w.err
 			},
 		},
+		Inventory: func(context.Context) (inventory.Inventory, error) { return taken(), w.err },
 		Retention: func(_ context.Context, _, days int) (Retention, error) {
 			if days > 0 {
 				return retentionDue(), w.err
@@ -165,6 +167,7 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 		{"visits", func() (any, error) { return c.Visits(ctx, 0) }, visits()},
 		{"leads", func() (any, error) { return c.Leads(ctx, 0) }, leads()},
 		{"consents", func() (any, error) { return c.Consents(ctx, 0) }, consents()},
+		{"inventory", func() (any, error) { return c.Inventory(ctx) }, taken()},
 		{"retention", func() (any, error) { return c.Retention(ctx, 10, 0) }, retention()},
 		{"what is due", func() (any, error) { return c.Retention(ctx, 10, 30) }, retentionDue()},
 		{"retain", func() (any, error) { return c.Retain(ctx, "lan") }, Retained{retention().Deleted}},
@@ -196,6 +199,13 @@ func TestEveryQuestionIsAnsweredOverTheSocket(t *testing.T) {
 	if d := cmp.Diff(want, w.withdrawn); d != "" || w.released != 1 {
 		t.Errorf("withdrawn (-want +got), released %d times, want 1:\n%s", w.released, d)
 	}
+}
+
+func taken() inventory.Inventory {
+	n := 12
+	return inventory.Inventory{Store: "hcm-q1-01", Name: "Quán Hiên", Policy: "vn-2026.1", Law: consent.Words{VI: "Luật", EN: "Law"},
+		Items: []inventory.Item{{ID: "lead", What: consent.Words{VI: "mã", EN: "key"}, Recipients: []string{"CDP"}, Count: &n}},
+		Notes: []consent.Words{{VI: "lưu ý", EN: "note"}}, Counts: inventory.Counts{Leads: n}}
 }
 
 func TestABackupIsAStream(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/inventory"
 )
 
 // A House is what the daemon can be asked. Each act is a function of its own,
@@ -41,6 +42,9 @@ type House struct {
 	// Backup writes a backup for the owner; spool is the directory of the copy
 	// that it is made from, empty for the usual one.
 	Backup func(ctx context.Context, w io.Writer, spool string) error
+
+	// Inventory says what is kept of people.
+	Inventory func(context.Context) (inventory.Inventory, error)
 
 	// Retention says how long things are kept, what was deleted, and with days
 	// what will be within so many. Retain deletes now what is too old.
@@ -140,6 +144,7 @@ func (s *Server) handler() http.Handler {
 	get("/v1/consents", list(s.house.Consents))
 	get("/v1/queue", list(s.house.Queue))
 	get("/v1/audit", list(s.house.Audit))
+	get("/v1/inventory", func(r *http.Request) (any, error) { return s.house.Inventory(r.Context()) })
 	get("/v1/retention", s.retention)
 	get("/v1/staff-code", s.staffCode)
 	post("/v1/retain", s.retain)

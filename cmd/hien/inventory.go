@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"slices"
+
+	"github.com/hien-wifi/hien/internal/config"
+	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/inventory"
+	"github.com/hien-wifi/hien/internal/sqlite"
+)
+
+const inventoryHelp = `
+It says what is kept of people: what it is, of whom, where, until when, on which
+basis, who receives it, and how much there is now. It is made of the policy, the
+configuration and the record, and is the basis of an impact assessment. A daemon
+that runs is asked; else the record is read. Vietnamese unless --lang en.
+
+Examples:
+    hien inventory
+    hien inventory --json > inventory.json
+`
+
+// showInventory is `hien inventory`.
+func showInventory(ctx context.Context, c *call) error {
+	lang := c.flags.String("lang", "vi", "the `LANGUAGE`, vi or en")
+	if err := c.parse(0); err != nil {
+		return err
+	}
+	if *lang != "vi" && *lang != "en" {
+		return c.misused("--lang %s: want vi or en", *lang)
+	}
+	cfg, err := config.Load(c.config)
+	if err != nil {
+		return err
+	}
+	inv, err := takeInventory(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return answer(c, inv, func(w io.Writer, inv inventory.Inventory) error { return inventory.Write(w, inv, *lang) })
+}
+
+// takeInventory asks the daemon, and reads the record when none runs.
+func takeInventory(ctx context.Context, cfg *config.Config) (inventory.Inventory, error) {
+	client, err := control.Dial(cfg.RunDir)
+	if err == nil {
+		return client.Inventory(ctx)
+	}
+	if !errors.Is(err, control.ErrNotRunning) {
+		return inventory.Inventory{}, err
+	}
+	l, err := sqlite.OpenLedger(ctx, filepath.Join(cfg.DataDir, sqlite.FileName))
+	if err != nil {
+		return inventory.Inventory{}, err
+	}
+	inv, err := inventoryOf(ctx, cfg, l)
+	return inv, errors.Join(err, l.Close())
+}
+
+// inventory is the daemon's answer.
+func (d *daemon) inventory(ctx context.Context) (inventory.Inventory, error) {
+	if d.record == nil {
+		return inventory.Inventory{}, d.closed
+	}
+	return inventoryOf(ctx, d.config(), &d.record.Ledger)
+}
+
+func inventoryOf(ctx context.Context, cfg *config.Config, l *sqlite.Ledger) (inventory.Inventory, error) {
+	asker, err := cfg.Asker()
+	if err != nil {
+		return inventory.Inventory{}, fmt.Errorf("%w: without a policy nobody can say for how long things are kept", err)
+	}
+	s := inventory.Shop{ID: cfg.StoreID, Name: cfg.StoreName, Asker: asker, OneTime: cfg.OneTime(), BackupKey: !cfg.BackupKey.IsZero(), Log: cfg.KeepsAccessLog()}
+	for _, z := range cfg.Zones {
+		for _, p := range z.Purposes {
+			if !slices.Contains(s.Purposes, p) {
+				s.Purposes = append(s.Purposes, p)
+			}
+		}
+	}
+	for _, sender := range cfg.Senders {
+		s.Senders = append(s.Senders, sender.Type)
+	}
+	if cfg.Sink != nil {
+		if u, err := url.Parse(cfg.Sink.URL); err == nil {
+			s.Platform = cmp.Or(u.Hostname(), cfg.Sink.Name)
+		}
+	}
+	stock, err := l.Stock(ctx)
+	return inventory.Make(s, inventory.Counts{People: stock.People, Leads: stock.Leads, ByUse: stock.ByPurpose, Sealed: stock.Sealed, Marks: stock.Marks,
+		Visits: stock.Visits, Ledger: stock.Ledger, Proofs: stock.Proofs, Receipts: stock.Receipts, Queue: stock.Queue, Graves: stock.Graves,
+		Audit: stock.Audit, Deleted: stock.Deletions}), err
+}
