@@ -53,7 +53,7 @@ func WriteStatus(w io.Writer, s Status, now time.Time) error {
 		if a.Lost > 0 {
 			lost = count(a.Lost, "entry was lost", "entries were lost")
 		}
-		part("access log", a.Mode, count(a.Sessions, "session is open", "sessions are open"), lost)
+		part("access", a.Mode, count(a.Sessions, "session is open", "sessions are open"), lost)
 	}
 	for _, k := range s.OldKeys {
 		known := count(k.People, "person is known by it alone", "people are known by it alone")

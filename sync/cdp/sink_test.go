@@ -2,6 +2,7 @@ package cdp_test
 
 import (
 	"context"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -147,6 +148,38 @@ func TestEveryPlatformTakesABatch(t *testing.T) {
 				if len(b.Events) > cdp.MaxEvents || len(b.Body) > cdp.MaxBatchBytes {
 					t.Errorf("%d events in %d bytes", len(b.Events), len(b.Body))
 				}
+			}
+		})
+	}
+}
+
+// TestEveryPlatformTakesARename sends what follows a change of the brand key:
+// the alias, and a withdrawal in two calls, under the new name and the old.
+func TestEveryPlatformTakesARename(t *testing.T) {
+	for _, flavour := range []world.Flavour{world.Segment, world.RudderStack, world.Jitsu} {
+		t.Run(string(flavour), func(t *testing.T) {
+			c := platform(flavour)
+			c1 := given(t, consent.ContactZalo)
+			events := []hien.Event{
+				event(t, 1, hien.Withdrawn, "", happened, hien.Facts{Previous: former, Withdrawn: []consent.Purpose{consent.AdsAudience}}, c1),
+				event(t, 2, hien.Renamed, consent.ContactZalo, happened, hien.Facts{Previous: former}, c1),
+				event(t, 3, hien.LeadGiven, consent.ContactZalo, happened, hien.Facts{Previous: former}, c1),
+			}
+			d := serve(t, c).Send(t.Context(), events, sending)
+			settled(t, d, events)
+			if !slices.Equal(d.Accepted, ids(events)) {
+				t.Errorf("accepted %v, parked %v, refused %d; want all three", d.Accepted, d.Parked, d.Refused)
+			}
+			var users []string
+			for _, text := range c.Batches()[0].Events {
+				var e struct{ Type, UserID string }
+				if err := json.Unmarshal(text, &e); err != nil {
+					t.Fatal(err)
+				}
+				users = append(users, e.Type+" "+e.UserID[:2])
+			}
+			if want := []string{"track k1", "track k0", "alias k1", "identify k1"}; !slices.Equal(users, want) {
+				t.Errorf("it got %v; want %v", users, want)
 			}
 		})
 	}
