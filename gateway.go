@@ -32,6 +32,7 @@ type Gateway struct {
 	outgoing   outgoing
 	counting   counting
 	retention  retention
+	refusals   refusals
 	young      atomic.Int64 // guests who said to be too young to be asked, since the start
 	opened     atomic.Int64 // Moment.Up until which the door is open to everybody; 0: it is not
 	complained atomic.Int64 // Moment.Up of the last complaint
@@ -45,6 +46,8 @@ type Parts struct {
 	Keeper   Keeper   // nil: nothing is deleted for its age
 	Eraser   Eraser   // nil without a Record
 	Reissuer Reissuer // nil: nobody gets another receipt
+	Refusals Refusals // nil: what devices said no to is not remembered, as without Shelf
+	Shelf    Shelf
 	Book     Livebook
 	Door     Door
 	Meter    Meter    // nil: nothing is counted
@@ -192,7 +195,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	case gr.PassLeft > 0 && !gr.Grace:
 		gr.Step = Inside
 	case !guest.Asked && !guest.Gave && !member.Known():
-		gr.Ask = g.askable(zone, now)
+		gr.Ask, gr.Refused = g.unrefused(ctx, d.Guest.MAC, g.askable(zone, now), now)
 	}
 	return gr, err
 }

@@ -63,7 +63,7 @@ func newPorch(t *testing.T) *porch {
 		door:  &door{in: make(map[hien.GuestID]map[netip.Addr]time.Duration)},
 		codes: &codes{last: make(map[hien.GuestID]hien.Code)}, meter: new(meter), audit: new(audit),
 		lender: &lender{lent: make(map[hien.GuestID]map[netip.Addr]time.Duration)}}
-	p.parts = hien.Parts{Record: record, Eraser: record, Reissuer: record, Book: book, Door: p.door, Router: key, Log: log, Wake: func() { p.woken.Add(1) },
+	p.parts = hien.Parts{Record: record, Refusals: record, Shelf: book, Eraser: record, Reissuer: record, Book: book, Door: p.door, Router: key, Log: log, Wake: func() { p.woken.Add(1) },
 		Meter: p.meter, Lender: p.lender, Audit: p.audit, Online: func() bool { return !p.offline.Load() }}
 	p.settings = hien.Settings{StoreID: "hcm-q1-01", StoreName: "Quán Hiên", Brand: hien.NewBrandKey(1), Seal: seal, Sender: p.codes, Asker: asker(t, "vn-2026"),
 		Zones: []hien.Zone{{Name: "guest", Interface: "br-guest", PortalPort: 2050, Pass: 4 * time.Hour, VisitGap: 30 * time.Minute,

@@ -203,6 +203,16 @@ func (f *Form) stale(kept time.Duration, now Moment) bool {
 	return !f.Proven && now.Up-f.Challenge.Typed >= kept
 }
 
+// refused are the purposes of the notice that were not ticked.
+func (f *Form) refused() (no []consent.Purpose) {
+	for _, a := range f.Notice.Asks {
+		if !slices.Contains(f.Agreed, a.Purpose) {
+			no = append(no, a.Purpose)
+		}
+	}
+	return no
+}
+
 // A Visit is one stay of a person who agreed to have visits counted.
 type Visit struct {
 	ID      consent.ID
@@ -213,9 +223,10 @@ type Visit struct {
 	Number  int    // 1 for the person's first
 }
 
-// A Mark is a keyed hash of a MAC, hex. The one kind that is kept so far is
-// the member mark: under the router's key, beside the lead, only with
-// consent.VisitFrequency, and gone with its withdrawal.
+// A Mark is a keyed hash of a MAC, hex. Two kinds are kept, and never joined.
+// The member mark stands beside the lead, only with consent.VisitFrequency, and
+// is gone with its withdrawal. The refusal mark stands alone, with what was
+// refused and the day, for as long as the policy has nobody asked again.
 type Mark string
 
 // A Member is a person whom the record knows.

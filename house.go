@@ -46,6 +46,10 @@ type Greeting struct {
 	Ask   []consent.Purpose
 	Asker consent.Asker
 
+	// Refused are purposes that are not asked for, as this device said no to
+	// them lately. Whoever wants to may still agree to them.
+	Refused []consent.Purpose
+
 	Visit     int           // for a member: this is the person's nth visit; else 0
 	SinceLast time.Duration // for a member: since the visit before began; 0 when unknown
 

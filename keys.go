@@ -236,8 +236,9 @@ func (k UnsealKey) OpenText(info string, bound, sealed []byte) ([]byte, error) {
 // A RouterKey is the router's own secret: it signs the ledger and keys the
 // device marks. It never leaves the router but in its owner's backup.
 type RouterKey struct {
-	seed []byte
-	mark []byte
+	seed    []byte
+	mark    []byte
+	refusal []byte // of another derivation, so that no two marks join
 }
 
 // NewRouterKey draws a key.
@@ -261,7 +262,11 @@ func routerKey(seed []byte) RouterKey {
 	if err != nil {
 		panic(err) // only an impossible length fails
 	}
-	return RouterKey{seed, mark}
+	refusal, err := hkdf.Key(sha256.New, seed, nil, "hien refusal mark v1", sha256.Size)
+	if err != nil {
+		panic(err)
+	}
+	return RouterKey{seed, mark, refusal}
 }
 
 // Reveal is the key's text, for its file.
@@ -278,6 +283,12 @@ func (k RouterKey) Signer() consent.Signer {
 // MemberMark is the mark by which a returning device of a member is known.
 func (k RouterKey) MemberMark(m MAC) Mark {
 	return Mark(hex.EncodeToString(mac(k.mark, "member:v1:"+string(m[:]))[:16]))
+}
+
+// RefusalMark is the mark by which a device is known that said no, and by which
+// nothing else is.
+func (k RouterKey) RefusalMark(m MAC) Mark {
+	return Mark(hex.EncodeToString(mac(k.refusal, "refusal:v1:"+string(m[:]))[:16]))
 }
 
 // A memoryKey seals what rests in the livebook only while this process lives.

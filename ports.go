@@ -97,6 +97,29 @@ type Reissuer interface {
 	Reissue(ctx context.Context, keys []LeadKey, secret consent.Hash) error
 }
 
+// Refusals keep what devices said no to, for as long as they are not asked
+// again. A day is named as consent.Day does.
+type Refusals interface {
+	// KeepRefusals records refusals of a day, and deletes those of the days
+	// before since. With nothing to do, nothing is written.
+	KeepRefusals(ctx context.Context, day string, all []Refusal, since string) error
+	// Refused are the purposes that a mark has refused on a day from since on.
+	Refused(ctx context.Context, mark Mark, since string) ([]consent.Purpose, error)
+}
+
+// A Shelf is where refusals wait to be recorded, many at a time. It outlives
+// the daemon and not a power cut.
+type Shelf interface {
+	// Refuse adds purposes to what a mark has refused.
+	Refuse(r Refusal) error
+	// Refused are the purposes that a mark has refused and that wait.
+	Refused(mark Mark) ([]consent.Purpose, error)
+	// RefusalsWaiting are all that wait; RefusalsTaken removes those, but for
+	// what was added meanwhile.
+	RefusalsWaiting() ([]Refusal, error)
+	RefusalsTaken(all []Refusal) error
+}
+
 // A Livebook is the book of who is in the shop now. It outlives the daemon
 // and not a power cut.
 type Livebook interface {

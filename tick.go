@@ -31,7 +31,7 @@ func (g *Gateway) Tick(ctx context.Context, now Moment) error {
 	g.meter.keep(reading)
 	errs = append(errs, g.settle(ctx, r, now)...)
 	errs = append(errs, g.endLoans(ctx, reading, now)...)
-	errs = append(errs, g.sendWaiting(ctx, r.waiting, now), g.endStays(ctx, r.over, now), g.retain(ctx, now))
+	errs = append(errs, g.sendWaiting(ctx, r.waiting, now), g.endStays(ctx, r.over, now), g.retain(ctx, now), g.keepRefusals(ctx, now))
 	return errors.Join(errs...)
 }
 

@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -79,4 +80,41 @@ func TestAPlayAreaAsksNothing(t *testing.T) {
 		t.Errorf("something is asked:\n%s", r.body)
 	}
 	d.post(t, "/skip", nil).wants(t, "You are online")
+}
+
+// TestANoIsNotAskedAgain is R-CON-3 at the door: what was shown and not ticked
+// is told to the house, is not asked again, and can be asked for by whoever
+// changes their mind.
+func TestANoIsNotAskedAgain(t *testing.T) {
+	const again = "I have changed my mind"
+	d := open(t, newHouse())
+	first := d.get(t, "/")
+	if strings.Contains(first.body, again) {
+		t.Error("somebody who said nothing is asked to change their mind")
+	}
+	d.post(t, "/skip", url.Values{"lang": {"en"}, "asked": {"visit_frequency contact_zalo"}}).wants(t, isOnline)
+	if got := d.count("Refuse"); got != 1 {
+		t.Fatalf("the house was told %d times of a no", got)
+	}
+	d.set(phoneA, guest{}) // another stay
+	later := d.get(t, "/")
+	later.wants(t, again, "/?lang=en&amp;again=1")
+	if strings.Contains(later.body, `type="checkbox"`) {
+		t.Error("it is asked again")
+	}
+	asks := d.get(t, "/?again=1")
+	asks.wants(t, `value="visit_frequency"`, `value="contact_zalo"`, "/?again=1&amp;lang=vi")
+	if strings.Contains(asks.body, again) || strings.Contains(asks.body, "checked>") {
+		t.Error("the page that asks again has chosen something, or links to itself")
+	}
+	form := d.filled("0987654321", consent.ContactZalo)
+	d.post(t, "/notice", form).wants(t, `name="asked" value="visit_frequency contact_zalo"`, "Công ty TNHH Hiên Mẫu")
+	d.post(t, "/", form).wants(t, `value="contact_zalo" checked`)
+	d.post(t, "/join", form).wants(t, "ending in 21")
+
+	other := open(t, newHouse()) // who goes on from a page that asked nothing says no to nothing
+	other.post(t, "/skip", url.Values{"lang": {"en"}}).wants(t, isOnline)
+	if other.count("Refuse") != 0 || other.count("Admit") != 1 {
+		t.Error("going on was taken for a no")
+	}
 }

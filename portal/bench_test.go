@@ -37,6 +37,10 @@ func (doorman) Inside(context.Context, hien.Device, hien.Moment) (bool, error) {
 
 func (doorman) Admit(context.Context, hien.Device, hien.Moment) error { return errors.New("not here") }
 
+func (doorman) Refuse(context.Context, hien.Device, []consent.Purpose, hien.Moment) error {
+	return errors.New("not here")
+}
+
 func (doorman) AdmitYoung(context.Context, hien.Device, hien.Moment) error {
 	return errors.New("not here")
 }

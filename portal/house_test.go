@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,17 +22,18 @@ import (
 // A house is a small world for the portal: one zone, its guests, what they
 // gave. Fields are set before the portal opens, maps are read after.
 type house struct {
-	mu     sync.Mutex
-	store  string
-	zone   hien.Zone
-	asker  consent.Asker
-	visits map[hien.MAC]int          // of members
-	closed bool                      // nothing is asked for
-	down   bool                      // the shop has no internet
-	till   bool                      // it sends nothing: its till shows a code
-	breaks map[string]error          // by method
-	panics map[string]bool           // by method
-	entry  func(ctx context.Context) // called by Admit, without the lock
+	mu      sync.Mutex
+	store   string
+	zone    hien.Zone
+	asker   consent.Asker
+	refused map[hien.MAC][]consent.Purpose // what a device said no to
+	visits  map[hien.MAC]int               // of members
+	closed  bool                           // nothing is asked for
+	down    bool                           // the shop has no internet
+	till    bool                           // it sends nothing: its till shows a code
+	breaks  map[string]error               // by method
+	panics  map[string]bool                // by method
+	entry   func(ctx context.Context)      // called by Admit, without the lock
 
 	guests   map[hien.MAC]*guest
 	receipts map[string]*hien.Receipt
@@ -71,6 +73,7 @@ func newHouse() *house {
 		store:    "Quán Hiên",
 		zone:     hien.Zone{Name: "guest", Offer: "Giảm 10% cho ly thứ hai", Purposes: asked, Pass: 4 * time.Hour},
 		asker:    madeUp(),
+		refused:  make(map[hien.MAC][]consent.Purpose),
 		visits:   make(map[hien.MAC]int),
 		breaks:   make(map[string]error),
 		panics:   make(map[string]bool),
@@ -139,7 +142,13 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 	case g.step == hien.AtCode:
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left
 	case g.step == hien.AtDoor && !h.closed && gr.Visit == 0:
-		gr.Ask = h.zone.Asks()
+		for _, p := range h.zone.Asks() {
+			if slices.Contains(h.refused[d.Guest.MAC], p) {
+				gr.Refused = append(gr.Refused, p)
+			} else {
+				gr.Ask = append(gr.Ask, p)
+			}
+		}
 	}
 	return gr, nil
 }
@@ -169,6 +178,17 @@ func (h *house) Admit(ctx context.Context, d hien.Device, _ hien.Moment) error {
 	}
 	g.step, g.form, g.pass, g.waiting = hien.Inside, nil, h.zone.Pass, false
 	return nil
+}
+
+func (h *house) Refuse(ctx context.Context, d hien.Device, shown []consent.Purpose, now hien.Moment) error {
+	h.mu.Lock()
+	err := h.called("Refuse")
+	h.refused[d.Guest.MAC] = append(h.refused[d.Guest.MAC], shown...)
+	h.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return h.Admit(ctx, d, now)
 }
 
 func (h *house) AdmitYoung(ctx context.Context, d hien.Device, now hien.Moment) error {

@@ -99,7 +99,25 @@ func (s *Server) greet(r *http.Request) (hien.Device, hien.Greeting, error) {
 		return d, hien.Greeting{}, err
 	}
 	g, err := s.hear(r.Context(), d)
+	changedMind(r, &g)
 	return d, g, err
+}
+
+// changedMind asks for what the guest said no to lately too, when it wants to
+// be asked: by the link, or by a form of the page to which that led.
+func changedMind(r *http.Request, g *hien.Greeting) {
+	asked := templates.ParseAsked(r.PostForm.Get("asked"))
+	again := slices.ContainsFunc(g.Refused, func(p consent.Purpose) bool { return slices.Contains(asked, p) })
+	if len(g.Refused) == 0 || !again && !r.URL.Query().Has("again") {
+		return
+	}
+	all := append(g.Ask, g.Refused...)
+	g.Ask, g.Refused = nil, nil
+	for _, p := range g.Zone.Purposes { // in their order
+		if slices.Contains(all, p) {
+			g.Ask = append(g.Ask, p)
+		}
+	}
 }
 
 // hear is what the house says of a device. The pass of a trusted one is made
@@ -131,7 +149,7 @@ func splash(lang templates.Language, g hien.Greeting) templates.Splash {
 		age = g.Asker.Policy.Age
 	}
 	return templates.Splash{Frame: frame(lang, g, "/"), Age: age, Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
-		Notice: noticeFor(lang, g), NoInternet: g.NoInternet, NoNumber: g.NoNumber}
+		Notice: noticeFor(lang, g), NoInternet: g.NoInternet, NoNumber: g.NoNumber, Refused: len(g.Refused) > 0}
 }
 
 func noticePage(lang templates.Language, g hien.Greeting, in templates.Given) templates.NoticePage {
@@ -184,7 +202,11 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	case g.Step == hien.Outside:
 		return show(w, outsidePage(r, g))
 	}
-	return show(w, splash(language(r), g))
+	p := splash(language(r), g)
+	if r.URL.Query().Has("again") {
+		p.Here = "/?again=1" // in the other language too
+	}
+	return show(w, p)
 }
 
 // back shows the question again, filled in as it was.
@@ -202,12 +224,19 @@ func (s *Server) back(w http.ResponseWriter, r *http.Request) error {
 	return show(w, p)
 }
 
+// skip lets in who goes on without. From the page that asks it is a no to what
+// that page asked for.
 func (s *Server) skip(w http.ResponseWriter, r *http.Request) error {
 	d, err := s.device(r)
 	if err != nil {
 		return err
 	}
-	if err := s.House.Admit(r.Context(), d, s.Now()); err != nil {
+	if shown := templates.ParseAsked(r.PostForm.Get("asked")); len(shown) > 0 {
+		err = s.House.Refuse(r.Context(), d, shown, s.Now())
+	} else {
+		err = s.House.Admit(r.Context(), d, s.Now())
+	}
+	if err != nil {
 		return err
 	}
 	s.see(w, r, "/online")

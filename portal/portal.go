@@ -58,6 +58,8 @@ type House interface {
 	Inside(ctx context.Context, d hien.Device, now hien.Moment) (bool, error)
 	// Admit lets the guest in and asks for nothing in return.
 	Admit(ctx context.Context, d hien.Device, now hien.Moment) error
+	// Refuse does so for one who was shown those purposes and agreed to none.
+	Refuse(ctx context.Context, d hien.Device, shown []consent.Purpose, now hien.Moment) error
 	// AdmitYoung does so for one who said to be too young to be asked.
 	AdmitYoung(ctx context.Context, d hien.Device, now hien.Moment) error
 	Asking

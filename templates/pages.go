@@ -172,6 +172,9 @@ type NoticePage struct {
 // Render writes the page.
 func (n NoticePage) Render(w io.Writer) error { return render(w, "notice", n) }
 
+// Asked is what the notice asks for, for the form to carry along.
+func (n NoticePage) Asked() string { return Asked(n.Notice) }
+
 // Typed is the number as it was typed.
 func (n NoticePage) Typed() string { return shown(n.Given.Phone) }
 

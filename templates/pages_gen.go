@@ -431,6 +431,8 @@ func writeNotice(b *bytes.Buffer, data any) {
 	}
 	b.WriteString(`<input type="hidden" name="phone" value="`)
 	escape(b, p.Typed())
+	b.WriteString(`"><input type="hidden" name="asked" value="`)
+	escape(b, p.Asked())
 	b.WriteString(`">`)
 	for _, v6 := range p.Given.Ticked {
 		b.WriteString(`<input type="hidden" name="purpose" value="`)
@@ -785,6 +787,8 @@ func writeSplash(b *bytes.Buffer, data any) {
 		escape(b, p.T("splash.notice"))
 		b.WriteString(`</button></form><form id="skip" method="post" action="/skip"><input type="hidden" name="lang" value="`)
 		escape(b, string(p.Lang))
+		b.WriteString(`"><input type="hidden" name="asked" value="`)
+		escape(b, p.Asked())
 		b.WriteString(`"></form><div class="two"><button class="b" form="give">`)
 		escape(b, p.T("splash.give"))
 		b.WriteString(`</button><button class="b" form="skip">`)
@@ -796,6 +800,13 @@ func writeSplash(b *bytes.Buffer, data any) {
 		b.WriteString(`"></form><div class="one"><button class="b" form="skip">`)
 		escape(b, p.T("splash.enter"))
 		b.WriteString(`</button></div>`)
+	}
+	if p.Refused {
+		b.WriteString(`<p><a class="link" href="`)
+		escape(b, link(p.Path("/")))
+		b.WriteString(`&amp;again=1">`)
+		escape(b, p.T("splash.again"))
+		b.WriteString(`</a></p>`)
 	}
 	if v9 := p.Terms; len(v9) != 0 {
 		if p.Short() {

@@ -235,10 +235,10 @@ func (d *daemon) openRecord(ctx context.Context) {
 // parts are what the gateway works with. A nil *sqlite.Store must not become
 // a Record that is not nil.
 func (d *daemon) parts() hien.Parts {
-	p := hien.Parts{Book: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
+	p := hien.Parts{Book: d.book, Shelf: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
 		Sessions: d.access, Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
-		p.Record, p.Eraser, p.Reissuer, p.Audit, p.Keeper = d.record, d.record, d.record, d.record, d.record
+		p.Record, p.Eraser, p.Reissuer, p.Audit, p.Keeper, p.Refusals = d.record, d.record, d.record, d.record, d.record, d.record
 	}
 	return p
 }
