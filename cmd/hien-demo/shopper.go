@@ -77,26 +77,29 @@ func (p *shopper) gives(ctx context.Context, s *story, page *world.Page) (*world
 	s.say("%s sees “%s”: %d boxes, none ticked, and two equal buttons", p.name, page.Title(), len(boxes))
 	p.asked = len(boxes)
 	mark := s.gateway.Daemon.Mark()
-	if page, err = page.Give(ctx, p.typed); err != nil {
-		return nil, err
-	}
-	code, err := s.gateway.Code(ctx, p.MAC, mark)
-	if err != nil {
-		return nil, err
-	}
-	s.say("%s gives a number, ticks every box, and gets a code", p.name)
 	pressed := time.Now()
-	if page, err = page.Prove(ctx, code); err != nil {
+	if page, err = page.Give(ctx, p.typed); err != nil {
 		return nil, err
 	}
 	if err := p.comeOnline(ctx, pressed); err != nil {
 		return nil, fmt.Errorf("%w; the page says: %s", err, page.Text())
 	}
+	code, err := s.gateway.Code(ctx, p.MAC, mark)
+	if err != nil {
+		return nil, err
+	}
+	s.say("%s gives a number, ticks every box, and is online %s after the button, while the code travels", p.name, p.took())
+	if page, err = page.Prove(ctx, code); err != nil {
+		return nil, err
+	}
+	if !p.Online(ctx, p.probe) {
+		return nil, fmt.Errorf("the code was right, and the phone's probe fails; the page says: %s", page.Text())
+	}
 	p.answered = "number, " + strings.Join(boxes, ", ")
 	if p.receipt = page.Receipt(); p.receipt == "" {
 		return nil, fmt.Errorf("the page %q has no link to a receipt", page.Title())
 	}
-	s.say("%s proves it and is online %s after the button; the page links the receipt", p.name, p.took())
+	s.say("%s proves it and stays online; the page links the receipt", p.name)
 	p.user, err = s.gateway.LeadKey(p.typed)
 	return page, err
 }

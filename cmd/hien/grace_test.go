@@ -104,5 +104,24 @@ func TestAPhoneWhoseSheetWasClosedComesBackToTheCode(t *testing.T) {
 		if left := s.passOf(other); left < everyday.Pass-time.Minute || !s.online(other) {
 			t.Errorf("gone on without, the pass lasts %v; want a whole one", left)
 		}
+
+		// Nobody needs the daemon for it to end, and a daemon that comes back
+		// asks for the number again, which only its memory could read.
+		third := s.join("third")
+		if _, err = s.browses(third).Give(s.patient(), "0987654323"); err != nil {
+			t.Fatal(err)
+		}
+		s.Daemon.Kill()
+		if !s.online(third) {
+			t.Error("the phone was cut off by the daemon's end (I4)")
+		}
+		s.awaitOffline(third)
+		s.start()
+		if page = s.page(third); !strings.Contains(string(page.Body), `name="phone"`) {
+			t.Errorf("after a crash the phone is shown: %s", page.Text())
+		}
+		if !s.online(p) || s.online(third) {
+			t.Error("a daemon that came back let in whom it should not, or not whom it should")
+		}
 	})
 }
