@@ -69,6 +69,7 @@ const (
 	GoneVisits   = "visits"
 	GoneLeads    = "leads"    // people whose last purpose ended
 	GonePurposes = "purposes" // that ended, of people who stay
+	GonePeople   = "people"   // of whom only proofs were left
 	GoneProofs   = "proofs"   // address, device, browser and number beside a ledger entry
 	GoneNumbers  = "numbers"  // that no code had proven
 	GoneRequests = "requests"

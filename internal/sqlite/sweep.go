@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -18,6 +20,7 @@ var _ hien.Keeper = (*Store)(nil)
 const (
 	sweepRows   = 2000
 	sweepLapses = 100
+	sweepPeople = 25 // whose rows are looked for in whole tables
 )
 
 // How many lines of what was deleted are kept, and for how long.
@@ -38,7 +41,7 @@ type sweeper struct {
 // sweepParts are the parts, in order. Each works from its place on, and
 // reports whether it has come to its end.
 var sweepParts = []func(*sweeper, context.Context) (bool, error){
-	(*sweeper).bound, (*sweeper).leads, (*sweeper).visits, (*sweeper).proofs, (*sweeper).rest,
+	(*sweeper).bound, (*sweeper).leads, (*sweeper).visits, (*sweeper).people, (*sweeper).proofs, (*sweeper).rest,
 }
 
 // Sweep does one part of a run; see hien.Keeper. lapse must not call the
@@ -324,6 +327,56 @@ func (w *sweeper) visits(ctx context.Context) (bool, error) {
 		}
 	}
 	return seen < sweepRows, nil
+}
+
+// people deletes what is left of those who ended everything, and all of whose
+// proofs are too old: as in an erasure, but nobody asked for it, so nothing is
+// told, and no tombstone keeps them away. Of whom something is still to be
+// delivered, a withdrawal as a rule, waits for that.
+func (w *sweeper) people(ctx context.Context) (bool, error) {
+	var until sql.NullInt64
+	if err := w.t.QueryRowContext(ctx, "SELECT max(person) FROM (SELECT person FROM people WHERE person > ? ORDER BY person LIMIT ?)",
+		w.From.After[0], sweepRows).Scan(&until); err != nil || !until.Valid {
+		return true, err
+	}
+	due, err := collect(ctx, w.t, func(rows *sql.Rows) (row person, err error) { return row, rows.Scan(&row) },
+		`SELECT person FROM people AS p WHERE person > ? AND person <= ? AND lead_key IS NULL
+			AND NOT EXISTS (SELECT 1 FROM consents AS c JOIN ended AS e ON e.consent = c.seq
+				WHERE c.person = p.person AND NOT (e.wall < ? AND (e.in_step = 1 OR e.boot = '')))
+			AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.person = p.person)
+			AND NOT EXISTS (SELECT 1 FROM parked AS e WHERE e.person = p.person)
+		ORDER BY person LIMIT ?`, w.From.After[0], until.Int64, w.Terms.Evidence.UnixNano(), sweepPeople)
+	if err != nil {
+		return false, err
+	}
+	w.swept.Next.After[0] = until.Int64
+	if len(due) == sweepPeople {
+		w.swept.Next.After[0] = int64(due[len(due)-1])
+	}
+	if len(due) == 0 {
+		return false, nil
+	}
+	names, err := json.Marshal(due)
+	if err != nil {
+		return false, err
+	}
+	const these = "person IN (SELECT value FROM json_each(?))"
+	var proofs int
+	if err := w.t.QueryRowContext(ctx, "SELECT count(*) FROM commitments WHERE seq IN (SELECT seq FROM consents WHERE "+these+")", string(names)).Scan(&proofs); err != nil {
+		return false, err
+	}
+	rule := w.Terms.Says(consent.RuleEvidence)
+	w.gone(hien.GonePeople, rule, len(due))
+	if w.Dry {
+		return false, nil // proofs counts what it will find
+	}
+	w.gone(hien.GoneProofs, rule, proofs)
+	for _, deed := range belongings {
+		if _, err := w.t.exec(ctx, strings.ReplaceAll(deed, "person = ?", these), string(names)); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // proofs deletes what stands beside the ledger entries of consents that ended

@@ -171,6 +171,48 @@ func TestALeadLapses(t *testing.T) {
 	verify(t, s)
 }
 
+// TestNothingIsLeftOfWhoEndedEverything three years later, but for the ledger;
+// who has a withdrawal that was not delivered waits for that.
+func TestNothingIsLeftOfWhoEndedEverything(t *testing.T) {
+	s, p := begin(t), policy(t)
+	const many = sweepPeople + 3
+	for i := range many {
+		optIn(t, s, application{id: consentID(i), person: i, device: i, agreed: all, at: at(i)})
+	}
+	optIn(t, s, application{id: "stays", person: many, device: many, agreed: all, at: at(many)})
+	stays := subjectOf(t, s, many)
+	for i := range many {
+		if err := takeBack(t.Context(), s, hien.Who{Subject: subjectOf(t, s, i)}, at(100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.MaxAgeMonths, p.Retention.IdleMonths = 120, 120
+	swept(t, s, p, monthsLater(36, 0), false)
+	want(t, "people until then", number(t, s, "SELECT count(*) FROM people"), many+1)
+	now := monthsLater(36, 1)
+	wantList(t, "before", swept(t, s, p, now, true), fmt.Sprintf("%d proofs evidence_months=36", many))
+	for _, e := range batch(t, s, now)[1:] { // the first is not delivered
+		if err := s.Delivered(t.Context(), []consent.ID{e.ID()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantList(t, "before, delivered", swept(t, s, p, now, true),
+		fmt.Sprintf("%d people evidence_months=36", many-1), fmt.Sprintf("%d proofs evidence_months=36", many))
+	wantList(t, "three years after the end", swept(t, s, p, now, false),
+		fmt.Sprintf("%d people evidence_months=36", many-1), fmt.Sprintf("%d proofs evidence_months=36", many))
+	want(t, "people", number(t, s, "SELECT count(*) FROM people"), 2)
+	want(t, "consents", number(t, s, "SELECT count(*) FROM consents"), 2)
+	if standing, err := s.Standing(t.Context(), stays); err != nil || !standing.AllowsAny() {
+		t.Errorf("who stays: %v, %v", standing.Answers(), err)
+	}
+	if err := s.Delivered(t.Context(), []consent.ID{batch(t, s, now)[0].ID()}); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, "when the last was delivered", swept(t, s, p, now, false), "1 people evidence_months=36")
+	want(t, "entries of the ledger", number(t, s, "SELECT count(*) FROM ledger"), 2*many+1)
+	verify(t, s)
+}
+
 // TestAnOldConsentExpires by purposes: one that was asked for again stands.
 func TestAnOldConsentExpires(t *testing.T) {
 	s, p := begin(t), policy(t)
