@@ -78,6 +78,13 @@ func (c *counting) today(now Moment) Today {
 	return t
 }
 
+// expire has the key of a day that is over go, also when nobody comes.
+func (c *counting) expire(now Moment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn(now)
+}
+
 // turn begins another day when there is one: the key of the one before, and
 // everything that was counted by it, is gone. While the clock is not set a day
 // has 24 hours; the day in which it is set goes on.

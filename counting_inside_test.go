@@ -74,7 +74,7 @@ func TestNoTwoKindsOfMarksJoin(t *testing.T) {
 	c := counting{key: [32]byte(k.mark)} // even under the router's own key
 	day := c.mark(mac)
 	marks := map[string]string{
-		"member": string(k.MemberMark(mac)), "evidence": k.evidenceMark(mac), "counting": hex.EncodeToString(day[:]),
+		"member": string(k.MemberMark(mac)), "refusal": string(k.RefusalMark(mac)), "evidence": k.evidenceMark(mac), "counting": hex.EncodeToString(day[:]),
 	}
 	for a, one := range marks {
 		for b, other := range marks {

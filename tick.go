@@ -18,7 +18,7 @@ const defaultGap = 30 * time.Minute
 // ask, sends the codes that waited for the internet, and once a day deletes what
 // is too old to be kept. It is called every few seconds. What could not be done or written is tried again by the next Tick.
 func (g *Gateway) Tick(ctx context.Context, now Moment) error {
-	g.counting.today(now) // the key of a day that is over goes, also when nobody comes
+	g.counting.expire(now)
 	errs := []error{g.openOver(ctx, now)}
 	reading := g.read(ctx, now)
 	r, err := g.round(reading, now)

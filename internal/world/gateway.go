@@ -147,12 +147,12 @@ func (g *Gateway) LeadKey(number string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key, err := hien.ParseBrandKey(string(text))
+	keys, err := hien.ParseBrandKeys(string(text))
 	if err != nil {
 		return "", err
 	}
 	phone, err := hien.ParsePhone(number)
-	return string(key.LeadKey(phone)), err
+	return string(keys.Current().LeadKey(phone)), err
 }
 
 // Hien runs one of the gateway's commands in the router.
