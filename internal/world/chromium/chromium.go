@@ -21,6 +21,8 @@ type Phone struct {
 	t   testing.TB
 	ctx context.Context
 	dir string // where its pictures go
+
+	width float64 // of its window, in CSS pixels; innerWidth grows with a page that is too wide
 }
 
 // A Look is how a phone is set.
@@ -54,7 +56,7 @@ func Start(t testing.TB, l Look) *Phone {
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
 
-	p := &Phone{t: t, ctx: ctx, dir: os.Getenv("HIEN_ARTIFACTS")}
+	p := &Phone{t: t, ctx: ctx, dir: os.Getenv("HIEN_ARTIFACTS"), width: float64(l.Width)}
 	if p.dir == "" {
 		p.dir = t.(*testing.T).ArtifactDir()
 	}
@@ -189,8 +191,8 @@ func (p *Phone) Boxes(selector string) []Box {
 func (p *Phone) LooksRight(name string) {
 	p.t.Helper()
 	const wide = `Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll("body *")].filter(e => e.className != "go").map(e => e.getBoundingClientRect().right))`
-	if got, want := Ask[float64](p, wide), Ask[float64](p, `innerWidth`); got > want {
-		p.t.Errorf("%s: the page is %.0fpx wide in a window of %.0fpx", name, got, want)
+	if got := Ask[float64](p, wide); got > p.width {
+		p.t.Errorf("%s: the page is %.0fpx wide in a window of %.0fpx", name, got, p.width)
 	}
 	targets := p.Boxes(`button, a, summary, .row, .type`)
 	for i, b := range targets {
@@ -209,37 +211,46 @@ func (p *Phone) LooksRight(name string) {
 		p.t.Errorf("%s: %q has a contrast of %.2f: want %.1f (WCAG 2.2, 1.4.3)", name, text.Text, text.Contrast, text.Wanted)
 	}
 	// Twice the text size (WCAG 2.2, 1.4.4).
-	if got := Ask[float64](p, `(document.documentElement.style.fontSize = "34px", document.documentElement.scrollWidth)`); got > Ask[float64](p, `innerWidth`) {
+	if got := Ask[float64](p, `(document.documentElement.style.fontSize = "34px", document.documentElement.scrollWidth)`); got > p.width {
 		p.t.Errorf("%s: with text twice as large the page is %.0fpx wide", name, got)
 	}
 	Ask[string](p, `document.documentElement.style.fontSize = ""`)
 }
 
-// TwoEqualAnswers checks R-CON-3 as it is drawn.
+// TwoEqualAnswers checks R-CON-3 as it is drawn, also with text twice as large.
 func (p *Phone) TwoEqualAnswers(name string) {
+	p.t.Helper()
+	p.equal(name)
+	Ask[string](p, `document.documentElement.style.fontSize = "34px"`)
+	p.equal(name + ", with text twice as large")
+	Ask[string](p, `document.documentElement.style.fontSize = ""`)
+	// Nobody has chosen for the person: neither answer waits under the finger or
+	// the keyboard, or is read in another order than it is drawn.
+	const chosen = `(() => {
+		const two = [...document.querySelectorAll(".two .b")]
+		return document.activeElement.matches(".two .b") || two.some(e => e.autofocus || e.hasAttribute("tabindex") || e.disabled || getComputedStyle(e).order != "0")
+	})()`
+	if Ask[bool](p, chosen) {
+		p.t.Errorf("%s: one of the answers is chosen beforehand", name)
+	}
+}
+
+func (p *Phone) equal(name string) {
 	p.t.Helper()
 	two := p.Boxes(`.two .b`)
 	if len(two) != 2 {
 		p.t.Fatalf("%s: %d answers, want two", name, len(two))
 	}
 	a, b := two[0], two[1]
-	if a.Width != b.Width || a.Height != b.Height || a.Top != b.Top {
-		p.t.Errorf("%s: the answers are not of one size: %s and %s", name, a, b)
+	beside, above := a.Top == b.Top && a.Left < b.Left, a.Left == b.Left && a.Top < b.Top
+	if a.Width != b.Width || a.Height != b.Height || !beside && !above {
+		p.t.Errorf("%s: the answers are not of one size, side by side or one above the other: %s and %s", name, a, b)
 	}
 	if a.Ground != b.Ground || a.Ink != b.Ink || a.Weight != b.Weight || a.Style != b.Style {
 		p.t.Errorf("%s: the answers are not drawn alike: %+v and %+v", name, a, b)
 	}
 	if a.Contrast < 4.5 || a.Contrast != b.Contrast {
 		p.t.Errorf("%s: the answers have contrasts of %.2f and %.2f: want both the same, and at least 4.5", name, a.Contrast, b.Contrast)
-	}
-	// Nobody has chosen for the person: neither answer comes first by more than
-	// its place, and none waits under the finger or the keyboard.
-	const chosen = `(() => {
-		const two = [...document.querySelectorAll(".two .b")]
-		return document.activeElement.matches(".two .b") || two.some(e => e.autofocus || e.hasAttribute("tabindex") || e.disabled || getComputedStyle(e).order != "0")
-	})()`
-	if Ask[bool](p, chosen) || a.Left >= b.Left {
-		p.t.Errorf("%s: one of the answers is chosen beforehand, or drawn in another place than it is read: %s and %s", name, a, b)
 	}
 }
 
