@@ -73,7 +73,7 @@ func (p *porch) giveAs(d hien.Device, number string, agreed ...consent.Purpose) 
 	if err != nil || len(g.Ask) == 0 {
 		p.Fatalf("nothing is asked: %v", err)
 	}
-	slices.Sort(agreed)
+	agreed = slices.Sorted(slices.Values(agreed))
 	err = p.Ask(p.Context(), d, hien.Application{OfAge: true, Phone: phone(p, number), Agreed: agreed, Notice: n}, p.now)
 	if err == nil {
 		err = p.Prove(p.Context(), d, p.codes.of(d), p.now)

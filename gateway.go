@@ -194,8 +194,11 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		gr.StaffCode = form.Challenge.By == ProofStaff
 	case gr.PassLeft > 0 && !gr.Grace:
 		gr.Step = Inside
-	case !guest.Asked && !guest.Gave && !member.Known():
-		gr.Ask, gr.Refused = g.unrefused(ctx, d.Guest.MAC, g.askable(zone, now), now)
+	case !guest.Asked && !guest.Gave:
+		due, settled, again := s.due(g.askable(zone, now), member, now)
+		gr.Ask, gr.Refused = g.unrefused(ctx, d.Guest.MAC, due, now)
+		gr.Refused = append(gr.Refused, settled...)
+		gr.Again = slices.ContainsFunc(gr.Ask, func(p consent.Purpose) bool { return slices.Contains(again, p) })
 	}
 	return gr, err
 }

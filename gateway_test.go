@@ -107,7 +107,7 @@ func (p *porch) give(d hien.Device, number string, agreed ...consent.Purpose) {
 
 func (p *porch) application(number string, agreed ...consent.Purpose) hien.Application {
 	p.Helper()
-	n := consent.Notice{Version: "test-1", Language: "vi", Title: "Quán Hiên", Asks: []consent.Ask{
+	n := consent.Notice{Version: "test-1", Substance: p.settings.Asker.Substance(), Language: "vi", Title: "Quán Hiên", Asks: []consent.Ask{
 		{Purpose: consent.VisitFrequency, Line: "đếm lần ghé"}, {Purpose: consent.ContactZalo, Line: "nhắn Zalo"}}}
 	return hien.Application{OfAge: true, Phone: phone(p, number), Agreed: agreed, Notice: n, Browser: "Mozilla/5.0 (test)"}
 }

@@ -276,7 +276,7 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 	}
 	receipt := form.Receipt
 	err = g.parts.Record.OptIn(ctx, key, func(m Member) (OptIn, error) {
-		if g.settings.Load().OneTime && !m.Renamed && answersAsBefore(form, m.Consent) {
+		if s.OneTime && !m.Renamed && s.nothingNew(form, m, now) {
 			return OptIn{}, ErrUnchanged
 		}
 		return g.optIn(d, form, phone, key, m, now)
@@ -295,20 +295,6 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 	})
 	g.parts.Wake()
 	return err
-}
-
-// answersAsBefore reports whether a form says nothing that does not stand.
-func answersAsBefore(f *Form, standing consent.Consent) bool {
-	before := make(map[consent.Purpose]bool)
-	for _, a := range standing.Answers() {
-		before[a.Purpose] = a.Agreed
-	}
-	for _, a := range f.Notice.Asks {
-		if agreed, answered := before[a.Purpose]; !answered || agreed != slices.Contains(f.Agreed, a.Purpose) {
-			return false
-		}
-	}
-	return true
 }
 
 // guess spends one try on the guest's form. It answers the form when the code

@@ -238,7 +238,16 @@ type Member struct {
 	Sealed    SealedPhone // empty unless a purpose must reach the person
 	Visits    int         // in the record, the open one included
 	LastVisit Moment      // start of the latest visit; the zero Moment if there is none
-	Anew      bool        // was erased, and has not consented since
+	Answered  map[consent.Purpose]Answered
+	Anew      bool // was erased, and has not consented since
+}
+
+// An Answered is how a person answered a purpose last.
+type Answered struct {
+	At        Moment
+	Agreed    bool         // and that stands
+	Withdrawn bool         // agreed then, and has taken it back or let it lapse since
+	Substance consent.Hash // of the notice; zero when that was not kept
 }
 
 // Known reports whether there is such a person.

@@ -41,10 +41,14 @@ type Greeting struct {
 	Step      Step
 
 	// Ask are the purposes to ask for at the door. None: the shop asks for
-	// nothing, or cannot keep an answer now, or the guest is a member. Asker
+	// nothing, or cannot keep an answer now, or the guest has answered. Asker
 	// makes their notice.
 	Ask   []consent.Purpose
 	Asker consent.Asker
+
+	// Again says that the guest has agreed to some of it before: what it agreed
+	// to has changed, or is long ago.
+	Again bool
 
 	// Refused are purposes that are not asked for, as this device said no to
 	// them lately. Whoever wants to may still agree to them.

@@ -1,6 +1,10 @@
 package consent
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -55,4 +59,31 @@ func (p *Policy) ask(language string, purpose Purpose, fill func(string) string)
 	_, partner, _ := strings.Cut(string(purpose), ":")
 	own := strings.NewReplacer("{partner}", partner, "{max}", strconv.Itoa(use.MaxPerMonth))
 	return Ask{Purpose: purpose, Line: fill(own.Replace(words.Line)), Detail: fill(own.Replace(words.Detail))}, true
+}
+
+// Substance is what matters in the policy's notices for a controller, whatever
+// their language, the shop's name and the purposes: the policy's version, by
+// which channels and at most how often people are reached, who decides, who
+// receives and works for it, and where data goes. What was agreed to under
+// another substance is asked for again (R-CON-9). An address or a telephone
+// number that changes is none.
+func (p *Policy) Substance(c Controller) Hash {
+	var b strings.Builder
+	fmt.Fprintf(&b, "hien substance 1\n%q %q %q %q %q\n", p.Version, c.Name, c.TaxID, c.Operator, c.Transfer)
+	for _, name := range slices.Sorted(slices.Values(c.Recipients)) {
+		fmt.Fprintf(&b, "recipient %q\n", name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Purposes)) {
+		use := p.Purposes[name]
+		fmt.Fprintf(&b, "purpose %q %q %d %t\n", name, use.Channels, use.MaxPerMonth, use.Sensitive)
+	}
+	return sha256.Sum256([]byte(b.String()))
+}
+
+// Substance is that of the asker's notices; zero without a policy.
+func (a Asker) Substance() Hash {
+	if a.Policy == nil {
+		return Hash{}
+	}
+	return a.Policy.Substance(a.Controller)
 }

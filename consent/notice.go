@@ -32,6 +32,10 @@ type Notice struct {
 	Title    string // who asks
 	Asks     []Ask  // in the order in which they stand on the page
 	Body     []string
+
+	// Substance is what matters in the notice, see Policy.Substance. It is no
+	// part of the text; zero where no policy made the notice.
+	Substance Hash
 }
 
 // An Ask is one purpose as it is put to the person.

@@ -175,7 +175,7 @@ func (p *Policy) Notice(language, store string, c Controller, purposes []Purpose
 		return Notice{}, fmt.Errorf("%w: %v", ErrIncomplete, missing)
 	}
 	fill := p.filler(language, store, c)
-	n := Notice{Version: p.Version + "+" + p.hash.String()[:8], Language: language, Title: fill(p.Title.in(language))}
+	n := Notice{Version: p.Version + "+" + p.hash.String()[:8], Substance: p.Substance(c), Language: language, Title: fill(p.Title.in(language))}
 	for _, purpose := range purposes {
 		ask, ok := p.ask(language, purpose, fill)
 		if !ok {

@@ -223,3 +223,42 @@ func FuzzParsePolicy(f *testing.F) {
 		}
 	})
 }
+
+// TestTheSubstanceIsWhatMatters: neither the language, the shop's name nor what
+// is asked changes it; whoever decides or receives does.
+func TestTheSubstanceIsWhatMatters(t *testing.T) {
+	p := policy(t, "vn-2026")
+	of := func(language, store string, c consent.Controller, purposes []consent.Purpose) consent.Hash {
+		n, err := p.Notice(language, store, c, purposes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Substance
+	}
+	same := of("vi", "Quán", owner, everyPurpose)
+	if of("en", "Another", owner, everyPurpose[:1]) != same || same == (consent.Hash{}) {
+		t.Error("the substance depends on language, name or purposes")
+	}
+	for what, change := range map[string]func(*consent.Controller){
+		"name": func(c *consent.Controller) { c.Name += "x" }, "tax id": func(c *consent.Controller) { c.TaxID += "1" },
+		"operator": func(c *consent.Controller) { c.Operator = "" }, "transfer": func(c *consent.Controller) { c.Transfer = "x" },
+		"recipients": func(c *consent.Controller) { c.Recipients = append(slices.Clone(c.Recipients), "x") },
+	} {
+		c := owner
+		if change(&c); of("vi", "Quán", c, everyPurpose) == same {
+			t.Errorf("another %s is the same in substance", what)
+		}
+	}
+	text, err := os.ReadFile("policies/vn-2026.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := consent.ParsePolicy([]byte(strings.Replace(string(text), `"max_per_month": 2`, `"max_per_month": 3`, 1)))
+	if err != nil || more.Substance(owner) == same {
+		t.Errorf("more messages a month are the same in substance: %v", err)
+	}
+	comma, err := consent.ParsePolicy([]byte(strings.Replace(string(text), "Possible harm:", "Possible harms:", 1)))
+	if err != nil || comma.Substance(owner) != same {
+		t.Errorf("a corrected word is another substance: %v", err)
+	}
+}

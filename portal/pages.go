@@ -149,7 +149,7 @@ func splash(lang templates.Language, g hien.Greeting) templates.Splash {
 		age = g.Asker.Policy.Age
 	}
 	return templates.Splash{Frame: frame(lang, g, "/"), Age: age, Offer: g.Zone.Offer, Terms: g.Zone.Terms, Visit: g.Visit,
-		Notice: noticeFor(lang, g), NoInternet: g.NoInternet, NoNumber: g.NoNumber, Refused: len(g.Refused) > 0}
+		Notice: noticeFor(lang, g), NoInternet: g.NoInternet, NoNumber: g.NoNumber, Refused: len(g.Refused) > 0, Again: g.Again}
 }
 
 func noticePage(lang templates.Language, g hien.Greeting, in templates.Given) templates.NoticePage {

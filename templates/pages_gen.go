@@ -711,6 +711,11 @@ func writeSplash(b *bytes.Buffer, data any) {
 		b.WriteString(`</p>`)
 	}
 	if len(p.Notice.Asks) != 0 {
+		if p.Again {
+			b.WriteString(`<p class="note">`)
+			escape(b, p.T("splash.anew"))
+			b.WriteString(`</p>`)
+		}
 		b.WriteString(`<form id="give" class="asks" method="post" action="/join" novalidate><input type="hidden" name="lang" value="`)
 		escape(b, string(p.Lang))
 		b.WriteString(`"><input type="hidden" name="asked" value="`)

@@ -24,6 +24,7 @@ type Splash struct {
 	Given  Given
 	Err    error // what ParsePhone said of the number; nil on a fresh page
 
+	Again      bool // some of it was agreed to before, and is to be answered anew
 	Refused    bool // something is not asked for, as the device said no to it lately
 	AgeMissing bool // something was ticked, and the question of age not answered
 	NoInternet bool // the shop has none at present

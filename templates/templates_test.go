@@ -99,6 +99,7 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 	m := map[string]page{
 		"splash":         templates.Splash{Frame: frame("/"), Age: 16, Offer: zone.Offer, Notice: n},
 		"splash-moved":   templates.Splash{Frame: frame("/"), Age: 16, Notice: n, Given: typed, Err: moved},
+		"splash-again":   templates.Splash{Frame: frame("/"), Age: 16, Visit: 3, Notice: n, Again: true},
 		"splash-refused": templates.Splash{Frame: frame("/"), Age: 16, Offer: zone.Offer, Refused: true},
 		"splash-ageless": templates.Splash{Frame: frame("/"), Age: 16, Notice: n, Given: templates.Given{Phone: "0912 345 678", Ticked: asked[1:]}, Err: moved, AgeMissing: true},
 		"splash-member":  templates.Splash{Frame: frame("/"), Age: 16, Offer: zone.Offer, Visit: 3},

@@ -120,8 +120,13 @@ func (t *tx) putConsent(ctx context.Context, row person, entry consent.Entry, o 
 	}
 	c := o.Consent
 	notice := c.Notice()
-	if _, err := t.exec(ctx, "INSERT INTO notices (hash, text) VALUES (?, ?) ON CONFLICT DO NOTHING",
-		notice[:], o.Notice.Text()); err != nil {
+	var substance []byte // null when there is none
+	if o.Notice.Substance != (consent.Hash{}) {
+		substance = o.Notice.Substance[:]
+	}
+	if _, err := t.exec(ctx, `INSERT INTO notices (hash, text, substance) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET substance = excluded.substance WHERE substance IS NULL AND excluded.substance IS NOT NULL`,
+		notice[:], o.Notice.Text(), substance); err != nil {
 		return err
 	}
 	answers, err := json.Marshal(c.Answers())

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
@@ -101,6 +102,9 @@ func (r reader) member(ctx context.Context, row person) (member, error) {
 		Scan(&m.Key, &m.Previous, &m.Sealed); err != nil {
 		return member{}, err
 	}
+	if m.Answered, err = r.answered(ctx, row); err != nil {
+		return member{}, err
+	}
 	var start stamp
 	err = r.QueryRowContext(ctx, `SELECT number, start_wall, start_boot, start_up, start_in_step
 		FROM visits WHERE person = ? ORDER BY number DESC LIMIT 1`, row).
@@ -133,6 +137,36 @@ func (r reader) standing(ctx context.Context, row person) (consent.Consent, erro
 		answers = append(answers, a)
 	}
 	return latest.with(answers), rows.Err()
+}
+
+// answered is how and when each purpose was answered last.
+func (r reader) answered(ctx context.Context, row person) (map[consent.Purpose]hien.Answered, error) {
+	rows, err := r.QueryContext(ctx, `SELECT s.purpose, s.agreed, c.answers, n.substance, c.wall, c.boot, c.up, c.in_step
+		FROM standing AS s JOIN consents AS c ON c.seq = s.consent LEFT JOIN notices AS n ON n.hash = c.notice
+		WHERE s.person = ?`, row)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make(map[consent.Purpose]hien.Answered)
+	for rows.Next() {
+		var p consent.Purpose
+		var a hien.Answered
+		var given, substance []byte
+		var at stamp
+		if err := rows.Scan(&p, &a.Agreed, &given, &substance, &at.wall, &at.boot, &at.up, &at.inStep); err != nil {
+			return nil, err
+		}
+		var answers []consent.Answer
+		if err := json.Unmarshal(given, &answers); err != nil {
+			return nil, fmt.Errorf("answers of a person: %w", err)
+		}
+		a.Withdrawn = !a.Agreed && slices.Contains(answers, consent.Answer{Purpose: p, Agreed: true})
+		copy(a.Substance[:], substance)
+		a.At = at.moment()
+		all[p] = a
+	}
+	return all, rows.Err()
 }
 
 // givenUnder is the consent whose receipt has that hash; sql.ErrNoRows if
