@@ -422,6 +422,28 @@ func TestALogThatIsOffKeepsNothing(t *testing.T) {
 	s.month("2026-11", Start, Stop)
 }
 
+// TestAnotherKey changes the key while somebody is online: what was told
+// before opens with the old one, what came after with the new one.
+func TestAnotherKey(t *testing.T) {
+	s := newShop(t, Minimal)
+	s.later(0)
+	s.later(2*time.Second, guest(1))
+	seal2, unseal2, err := hien.NewSealKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set(Minimal, seal2, s.now)
+	s.later(2 * time.Second)
+	s.Close(s.now)
+	for want, key := range map[string]hien.UnsealKey{Start: s.unseal, Stop: unseal2} {
+		s.unseal = key
+		all, found := s.entries("2026-11")
+		if !slices.Equal(kinds(all), []string{want}) || found.Foreign != 1 {
+			t.Errorf("%v, %+v; want its own %s, and one of another key", kinds(all), found, want)
+		}
+	}
+}
+
 func TestAFullMonthIsTold(t *testing.T) {
 	s := newShop(t, Minimal)
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
