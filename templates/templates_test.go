@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,9 +38,9 @@ var shop = consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đ�
 	TaxID: "0000000001", Contact: "dpo@hien.example", Delivers: true, Recipients: []string{"Nền tảng CDP Mẫu"}}
 
 // longShop has every fact as long as the configuration takes it, and as many
-// recipients as a large shop may have.
+// recipients.
 var longShop = consent.Controller{Name: long(120), Address: long(200), TaxID: strings.Repeat("0", 32), Contact: long(120),
-	Delivers: true, Recipients: []string{long(80), long(80), long(80), long(80)}, Operator: long(120), Transfer: long(120), AccessLog: true}
+	Delivers: true, Recipients: slices.Repeat([]string{long(80)}, 8), Operator: long(120), Transfer: long(120), AccessLog: true}
 
 func long(n int) string {
 	return string([]rune(strings.Repeat("Nguyễn Thị Phượng Vỹ ", 10))[:n])

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hien-wifi/hien/internal/control"
 	"github.com/hien-wifi/hien/internal/world"
@@ -161,5 +162,40 @@ func TestAgeAtTheDoor(t *testing.T) {
 	}
 	if strings.Contains(strings.Join(s.Daemon.Lines(), "\n"), "msg=code") {
 		t.Error("a code was sent to a child")
+	}
+}
+
+// TestANoIsKeptThroughARestart: a guest goes on without, the daemon is started
+// anew, and on the next visit nothing is asked, unless the guest wants to be.
+func TestANoIsKeptThroughARestart(t *testing.T) {
+	terms := everyday
+	terms.Pass, terms.VisitGap = 5*time.Second, 5*time.Second
+	s := openShop(t, world.Options{}, terms)
+	p := s.join("p")
+	page := s.browses(p)
+	if _, err := page.Form("/join"); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := page.Skip(s.patient()); err != nil || !s.online(p) {
+		t.Fatalf("not online: %v, %s", err, page.Text())
+	}
+	s.stop()
+	s.start()
+	// The stay is over when neither pass nor gap is left: the page asks
+	// nothing, and says where it can be asked for.
+	var link string
+	for deadline := time.Now().Add(30 * time.Second); link == "" && time.Now().Before(deadline); {
+		page = s.browses(p)
+		for _, l := range page.Links() {
+			if strings.Contains(l, "again=1") {
+				link = l
+			}
+		}
+		if _, err := page.Form("/join"); err == nil {
+			t.Fatal("what was refused is asked again")
+		}
+	}
+	if link == "" {
+		t.Fatalf("there is no way to change one's mind: %s", page.Text())
 	}
 }

@@ -14,8 +14,9 @@ const (
 	modeBasic     = "basic"
 )
 
-// maxRecipients is how many recipients a notice names.
-const maxRecipients = 16
+// maxRecipients is how many recipients a notice names, so that its page stays
+// below 14 KB.
+const maxRecipients = 8
 
 // policyOptions say by which policy people are asked, and who asks.
 func policyOptions() []option[Config] {
