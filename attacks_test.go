@@ -43,9 +43,9 @@ func (p *porch) enters(shop string, d hien.Device, page string) {
 }
 
 // guesses makes ten guesses on each of a thousand connections, eight at a time,
-// from the devices by turns, and none of them right. It answers how often the
-// portal led where.
-func (p *porch) guesses(shop string, devices []hien.Device) map[string]int {
+// from the devices by turns, and none of them right. It answers how often they
+// led where. at is where a code is typed.
+func (p *porch) guesses(at string, devices []hien.Device) map[string]int {
 	p.Helper()
 	right := make(map[string]bool)
 	for _, d := range devices {
@@ -64,7 +64,7 @@ func (p *porch) guesses(shop string, devices []hien.Device) map[string]int {
 					if right[guess] {
 						guess = "999999"
 					}
-					r, err := phone.PostForm(shop+"/code", url.Values{"code": {guess}, "lang": {"vi"}})
+					r, err := phone.PostForm(at, url.Values{"code": {guess}, "lang": {"vi"}})
 					if err != nil {
 						p.Errorf("connection %d, guess %d: %v", c, g, err)
 						continue
@@ -109,7 +109,7 @@ func TestTenThousandGuessesOverAThousandConnections(t *testing.T) {
 					t.Fatalf("device %d was led to %s; want %s", i, got, want)
 				}
 			}
-			led := p.guesses(shop, devices)
+			led := p.guesses(shop+"/code", devices)
 			bad, dead, none := led["/code?lang=vi&word=bad"], led["/code?lang=vi"], led["/?lang=vi"]
 			t.Logf("%d codes for one number, 10,000 guesses: %d were looked at, %d told that the code is dead, %d that there is none", p.codes.sent, bad, dead, none)
 			if p.codes.sent != c.codes || bad != c.codes*hien.CodeTries || bad+dead+none != 10_000 {
@@ -127,6 +127,34 @@ func TestTenThousandGuessesOverAThousandConnections(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTenThousandGuessesAtSomebodysData guesses the code that opens what is kept
+// of a person.
+func TestTenThousandGuessesAtSomebodysData(t *testing.T) {
+	const victim = "0987654321"
+	p := newPorch(t)
+	p.give(device(1), victim, consent.VisitFrequency, consent.ContactZalo)
+	p.later(5 * time.Hour)
+	shop, d := p.opened(), device(2)
+	inquire := func() string {
+		r, err := browser(d).PostForm(shop+"/mine", url.Values{"phone": {victim}, "lang": {"vi"}})
+		answer(t, r, err)
+		return r.Header.Get("Location")
+	}
+	if got := inquire(); got != "/mine?lang=vi" {
+		t.Fatalf("led to %s", got)
+	}
+	led := p.guesses(shop+"/mine/code", []hien.Device{d})
+	bad, dead := led["/mine?lang=vi&word=bad"], led["/mine?lang=vi"]
+	t.Logf("10,000 guesses: %d were looked at, %d told that the code is dead", bad, dead)
+	if bad != hien.CodeTries || dead != 10_000-hien.CodeTries {
+		t.Errorf("led to %v; want %d guesses looked at", led, hien.CodeTries)
+	}
+	r, err := browser(d).PostForm(shop+"/mine/code", url.Values{"code": {p.codes.of(d).Reveal()}, "lang": {"vi"}})
+	if answer(t, r, err); r.Header.Get("Location") != "/mine?lang=vi" {
+		t.Errorf("the right code, too late, led to %s", r.Header.Get("Location"))
 	}
 }
 

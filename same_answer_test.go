@@ -43,7 +43,7 @@ func (p *porch) opened() string {
 	if err != nil {
 		p.Fatal(err)
 	}
-	server := portal.New(portal.Options{Zone: "guest", House: p.Gateway, Neighbours: loopback{},
+	server := portal.New(portal.Options{Zone: "guest", House: p.Gateway, Own: p.Gateway, Neighbours: loopback{},
 		Now: func() hien.Moment { return p.now }, Log: slog.New(slog.DiscardHandler), Location: time.UTC})
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
@@ -178,13 +178,13 @@ func TestAKnownNumberAndAnUnknownOneGetTheSameAnswer(t *testing.T) {
 		sent               int
 		says               string
 	}{
-		{"a mobile number", "0987 654 321", "0987654321", false, false, 3, "21"},
-		{"written as abroad", "+84 987.654.321", "0987654321", false, false, 3, "21"},
-		{"of somebody who took everything back", "0987654321", "0987654321", false, true, 3, "21"},
+		{"a mobile number", "0987 654 321", "0987654321", false, false, 4, "21"},
+		{"written as abroad", "+84 987.654.321", "0987654321", false, false, 4, "21"},
+		{"of somebody who took everything back", "0987654321", "0987654321", false, true, 4, "21"},
 		{"as it was before 2018", "0128 765 4321", "0787654321", false, false, 0, "0787"},
 		{"a landline", "028 3812 3456", "0987654321", false, false, 0, "Số cố định"},
 		{"of another country, where none is sent", "+1 415 555 0100", "+14155550100", false, false, 0, "số Việt Nam"},
-		{"of another country", "+1 415 555 0100", "+14155550100", true, false, 3, "00"},
+		{"of another country", "+1 415 555 0100", "+14155550100", true, false, 4, "00"},
 		{"no number at all", "không", "0987654321", false, false, 0, "chưa đúng"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -233,7 +233,8 @@ func TestAKnownNumberAndAnUnknownOneGetTheSameAnswer(t *testing.T) {
 			}
 			all := strings.Join(known.answers, "")
 			if known.sent != c.sent || !strings.Contains(all, c.says) || c.sent > 0 != strings.Contains(all, "Location: /code?lang=vi&word=bad") ||
-				c.sent > 0 != slices.Contains(known.steps, "Admit for 5m0s") || c.sent > 0 != strings.Contains(all, "Location: /trouble?lang=vi&why=many") {
+				c.sent > 0 != slices.Contains(known.steps, "Admit for 5m0s") || c.sent > 0 != strings.Contains(all, "Location: /trouble?lang=vi&why=many") ||
+				c.sent > 0 != strings.Contains(all, "Location: /mine?lang=vi&word=bad") {
 				t.Errorf("the control: %d codes; the answers do not hold what they should:\n%s\n%v", known.sent, all, known.steps)
 			}
 		})
@@ -277,6 +278,18 @@ func (p *porch) wayOf(stranger hien.Device, typed string) (w way) {
 	p.later(grace)
 	p.tick()
 	get("/?lang=vi")
+
+	// The way to one's own data, which a code to the number opens.
+	p.later(16 * time.Minute)
+	get("/mine?lang=vi")
+	post("/mine", url.Values{"phone": {typed}, "lang": {"vi"}})
+	get("/mine?lang=vi")
+	for range hien.CodeTries + 1 {
+		post("/mine/code", url.Values{"code": {p.codes.wrong(stranger).Reveal()}, "lang": {"vi"}})
+		get("/mine?lang=vi&word=bad")
+	}
+	post("/mine/other", url.Values{"lang": {"vi"}})
+	get("/mine?lang=vi")
 	return w
 }
 
