@@ -40,6 +40,7 @@ type Counts struct {
 	Receipts int                     `json:"receipts"`
 	Queue    int                     `json:"queue"` // parked ones included
 	Graves   int                     `json:"graves"`
+	Refusals int                     `json:"refusals"`
 	Audit    int                     `json:"audit"`
 	Deleted  int                     `json:"deleted"` // lines of what was deleted
 }
@@ -112,6 +113,7 @@ func Make(s Shop, c Counts) Inventory {
 	}
 	add(true, "stay", nil, nil)
 	add(asks, "number", nil, s.Senders)
+	add(asks, "refusal", &c.Refusals, nil)
 	add(asks, "lead", &c.Leads, recipients)
 	add(reaches, "sealed", &c.Sealed, recipients)
 	add(visits, "mark", &c.Marks, nil)

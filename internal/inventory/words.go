@@ -13,7 +13,7 @@ func filled(w consent.Words, p *consent.Policy) consent.Words {
 		n := strconv.Itoa
 		return strings.NewReplacer("{law}", law, "{unproven_hours}", n(int(p.Unproven().Hours())), "{visit_months}", n(p.Retention.VisitMonths),
 			"{idle_months}", n(p.Retention.IdleMonths), "{max_age_months}", n(p.MaxAgeMonths), "{evidence_months}", n(p.Retention.EvidenceMonths),
-			"{access_log_months}", n(p.Retention.AccessLogMonths)).Replace(text)
+			"{ask_again_days}", n(p.AskAgainDays), "{access_log_months}", n(p.Retention.AccessLogMonths)).Replace(text)
 	}
 	return consent.Words{VI: fill(w.VI, p.Law.VI), EN: fill(w.EN, p.Law.EN)}
 }
@@ -41,6 +41,9 @@ var items = map[string]Item{
 	"number": {What: consent.Words{VI: "số điện thoại chưa xác nhận, niêm phong bằng khoá chỉ có trong bộ nhớ", EN: "a number that is not confirmed, sealed under a key that is in memory only"},
 		Of: consent.Words{VI: "người đã nhập số", EN: "who typed a number"}, Where: memory,
 		Until: consent.Words{VI: "{unproven_hours} giờ, hoặc khi khách rời đi", EN: "{unproven_hours} hours, or the guest leaves"}, Basis: byConsent},
+	"refusal": {What: consent.Words{VI: "dấu mã hoá của thiết bị đã từ chối, các mục bị từ chối và ngày", EN: "a coded mark of a device that said no, what it said no to, and the day"},
+		Of: consent.Words{VI: "người không chọn một mục", EN: "who left a purpose unticked"}, Where: flash,
+		Until: consent.Words{VI: "{ask_again_days} ngày", EN: "{ask_again_days} days"}, Basis: consent.Words{VI: "để không hỏi lại người đã từ chối", EN: "so that nobody who said no is asked again"}},
 	"lead": {What: consent.Words{VI: "mã thay cho số điện thoại (băm có khoá, mã hoá giả danh), và các câu trả lời đang có hiệu lực", EN: "the lead key (keyed hash of the number, pseudonymised), and the answers that stand"},
 		Of: agreed, Where: flash,
 		Until: consent.Words{VI: "rút lại; {idle_months} tháng sau lần ghé hoặc đồng ý cuối; {max_age_months} tháng sau khi đồng ý", EN: "withdrawal; {idle_months} months after the last visit or consent; {max_age_months} months after the consent"}, Basis: byConsent},

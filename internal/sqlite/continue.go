@@ -21,8 +21,8 @@ type Continuation struct {
 }
 
 // Continue states in the ledger that it goes on, and with another key hands it
-// over. Member marks are the old key's and go then: whoever holds it knows
-// them.
+// over. Member marks and refusals are the old key's and go then: whoever holds
+// it knows them.
 func (s *Store) Continue(ctx context.Context, c Continuation) error {
 	return s.write(ctx, "go on with the ledger", func(t *tx) error {
 		end, err := head(ctx, t)
@@ -51,8 +51,10 @@ func (s *Store) Continue(ctx context.Context, c Continuation) error {
 			if _, err := t.exec(ctx, "INSERT INTO ledger_origin VALUES (1, ?) ON CONFLICT DO NOTHING", []byte(first)); err != nil {
 				return err
 			}
-			if _, err := t.exec(ctx, "DELETE FROM marks"); err != nil {
-				return err
+			for _, marks := range []string{"DELETE FROM marks", "DELETE FROM refusals"} {
+				if _, err := t.exec(ctx, marks); err != nil {
+					return err
+				}
 			}
 		}
 		return state(nil, s.signer)
