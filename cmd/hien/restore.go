@@ -58,7 +58,9 @@ type restoring struct {
 	stage   string         // where everything lies until it is whole
 	router  hien.RouterKey // of the backup
 	here    replaced
-	replays []replay
+	whole   bool     // and is taken over, now or at the next start
+	replays []replay // from the record here
+	listed  []replay // from the list
 }
 
 // restore is `hien restore`.
@@ -109,7 +111,7 @@ func (r *restoring) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() {
-		if err != nil || r.dry {
+		if !r.whole && (err != nil || r.dry) {
 			err = errors.Join(err, os.RemoveAll(r.stage))
 		}
 	}()
@@ -207,8 +209,8 @@ func (r *restoring) makeStage() (err error) {
 		return err
 	}
 	r.stage = filepath.Join(r.cfg.DataDir, stageName)
-	if err := os.RemoveAll(r.stage); err != nil { // of one that was killed
-		return fmt.Errorf("clear the place for the restore: %w", err)
+	if err := finishRestore(r.cfg.DataDir); err != nil { // of one that was killed
+		return err
 	}
 	if err := os.MkdirAll(r.stage, 0o700); err != nil {
 		return fmt.Errorf("make a place for the restore: %w", err)
@@ -302,9 +304,11 @@ func (r *restoring) goOn(ctx context.Context, store *sqlite.Store, key hien.Rout
 	return r.replay(ctx, store, key)
 }
 
-// replay ends again what was ended since the backup, as it was ended then.
+// replay ends again what was ended since the backup, as it was ended then. Of
+// what the record here knows, the CDP is told only what it was not told yet; of
+// the list nobody knows that, and it is told once more.
 func (r *restoring) replay(ctx context.Context, store *sqlite.Store, key hien.RouterKey) error {
-	if len(r.replays) == 0 {
+	if len(r.replays)+len(r.listed) == 0 {
 		return nil
 	}
 	before, err := store.Ends(ctx)
@@ -321,7 +325,7 @@ func (r *restoring) replay(ctx context.Context, store *sqlite.Store, key hien.Ro
 	}
 	defer done()
 	erased, withdrawn := 0, 0
-	for _, p := range r.replays {
+	carryOut := func(p replay) error {
 		did, err := p.carryOut(ctx, house, r.now)
 		switch {
 		case errors.Is(err, hien.ErrNoReceipt): // came only after the backup, or is erased already
@@ -332,16 +336,27 @@ func (r *restoring) replay(ctx context.Context, store *sqlite.Store, key hien.Ro
 		case did:
 			withdrawn++
 		}
+		return nil
 	}
-	r.say("%d people were erased again and %d withdrawals carried out again, of %d since the backup.", erased, withdrawn, len(r.replays))
-	if !r.here.readable {
-		return nil // nobody knows what the CDP was told: it is told once more
+	for _, p := range r.replays {
+		if err := carryOut(p); err != nil {
+			return err
+		}
 	}
 	after, err := store.Ends(ctx)
+	if err == nil {
+		err = store.Delivered(ctx, r.here.told(before, after))
+	}
 	if err != nil {
 		return err
 	}
-	return store.Delivered(ctx, r.here.told(before, after))
+	for _, p := range r.listed {
+		if err := carryOut(p); err != nil {
+			return err
+		}
+	}
+	r.say("%d people were erased again and %d withdrawals carried out again, of %d since the backup.", erased, withdrawn, len(r.replays)+len(r.listed))
+	return nil
 }
 
 // endingHouse is a gateway that only ends things: the one way in for a

@@ -34,7 +34,11 @@ func (r *restoring) commit() error {
 	if err := errors.Join(writeWhole(filepath.Join(r.stage, readyName), ""), syncDir(r.stage)); err != nil {
 		return fmt.Errorf("finish the restore: %w", err)
 	}
-	return finishRestore(r.cfg.DataDir)
+	r.whole = true
+	if err := finishRestore(r.cfg.DataDir); err != nil {
+		return fmt.Errorf("%w; it is whole, and carried to its end when Hiên starts or this is said again", err)
+	}
+	return nil
 }
 
 // putFile writes a file that is there whole or not at all, readable by its

@@ -19,10 +19,9 @@ import (
 
 // replaced is the record that stands where the backup goes.
 type replaced struct {
-	readable bool
-	head     consent.Head // where it is later than the backup's; else zero
-	graves   []sqlite.Grave
-	untold   []hien.LeadKey // of whose end the CDP was not told yet
+	head   consent.Head // where it is later than the backup's; else zero
+	graves []sqlite.Grave
+	untold []hien.LeadKey // of whose end the CDP was not told yet
 }
 
 // told are the events that a replay has queued and of which the CDP was told
@@ -118,7 +117,6 @@ func (r *restoring) compare(ctx context.Context, l *sqlite.Ledger) error {
 	default:
 		r.say("The record here has nothing that the backup has not.")
 	}
-	r.here.readable = true
 	for e, err := range l.EntriesAfter(ctx, after) {
 		if err != nil {
 			return err
@@ -216,7 +214,7 @@ func (r *restoring) readSince() error {
 			}
 			p.purposes = append(p.purposes, purpose)
 		}
-		r.replays = append(r.replays, p)
+		r.listed = append(r.listed, p)
 	}
 	return lines.Err()
 }

@@ -441,6 +441,63 @@ func TestAListStandsInForALostRecord(t *testing.T) {
 	}
 }
 
+// TestAListBesideARecord: of whom only the list knows, the CDP is told; of whom
+// the record knows, it was told.
+func TestAListBesideARecord(t *testing.T) {
+	s := newKeptShop(t)
+	one := s.gives(1, consent.ContactZalo)
+	s.gives(2, consent.ContactZalo)
+	s.close()
+	file := s.backUp()
+	s.open()
+	s.erases(one)
+	s.delivers(new(platform))
+	s.close()
+	list := write(t, filepath.Join(s.dir, "since.txt"), string(s.lead(2))+"\n")
+	s.mustRestore(s, file, "--over", "--since", list)
+	heard := new(platform)
+	s.delivers(heard)
+	if got := heard.of(s.lead(1)); len(got) != 0 {
+		t.Errorf("the CDP was told again: %v", got)
+	}
+	if got := heard.of(s.lead(2)); !slices.Contains(got, "track Person Erased") {
+		t.Errorf("of whom only the list knows the CDP heard %v; want the erasure", got)
+	}
+}
+
+// TestARestoreThatIsWholeIsNotThrownAway, whatever keeps it from its place.
+func TestARestoreThatIsWholeIsNotThrownAway(t *testing.T) {
+	old := newKeptShop(t)
+	old.gives(1, consent.ContactZalo)
+	old.close()
+	file := old.backUp()
+	fresh := bareShop(t)
+	fresh.owner = old.owner
+	write(t, fresh.config, fresh.text())
+	// Something that cannot be replaced stands where the key goes.
+	inTheWay := filepath.Join(fresh.data(), routerKeyName)
+	if err := os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	key := write(t, filepath.Join(fresh.dir, "owner.key"), old.owner.Reveal())
+	status, out, errOut := said(t, "restore", "--key", key, "--config", fresh.config, file)
+	if status != 1 || !strings.Contains(errOut, "it is whole, and carried to its end when Hiên starts") {
+		t.Fatalf("status %d, saying %s%s", status, out, errOut)
+	}
+	if err := os.RemoveAll(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if err := finishRestore(fresh.data()); err != nil { // as the next start does
+		t.Fatal(err)
+	}
+	wantFiles(t, fresh.data(), sqlite.FileName, routerKeyName)
+	fresh.key = old.key
+	fresh.open()
+	if _, err := fresh.record.Verify(t.Context(), old.key.Signer().Public()); err != nil || fresh.leads() != 1 {
+		t.Errorf("the ledger: %v, %d leads", err, fresh.leads())
+	}
+}
+
 // TestAStolenRoutersKeyEnds: the new router has another key, and the ledger
 // goes over to it.
 func TestAStolenRoutersKeyEnds(t *testing.T) {
