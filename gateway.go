@@ -48,6 +48,7 @@ type Parts struct {
 	Reissuer Reissuer // nil: nobody gets another receipt
 	Refusals Refusals // nil: what devices said no to is not remembered, as without Shelf
 	Shelf    Shelf
+	Requests Requests // nil: none are kept
 	Book     Livebook
 	Door     Door
 	Meter    Meter    // nil: nothing is counted

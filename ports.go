@@ -224,7 +224,10 @@ const (
 	DidBlock   = "block"
 	DidExport  = "export leads"
 	DidUnblock = "block no more"
-	DidRetain  = "delete what is too old"
+
+	DidLocate    = "look up a person"
+	DidForPerson = "answer a person"
+	DidRetain    = "delete what is too old"
 )
 
 // A Sender carries a code to a person.

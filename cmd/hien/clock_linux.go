@@ -15,6 +15,7 @@ import (
 // boot with suspended time included, and whether the wall clock is in step.
 type clock struct {
 	boot string
+	sure bool // tests: it is in step, whatever the kernel says
 }
 
 func newClock() (clock, error) {
@@ -39,5 +40,6 @@ func (c clock) now() hien.Moment {
 	if _, err := unix.Adjtimex(&state); err == nil {
 		m.InStep = state.Status&unix.STA_UNSYNC == 0
 	}
+	m.InStep = m.InStep || c.sure
 	return m
 }

@@ -238,7 +238,7 @@ func (d *daemon) parts() hien.Parts {
 	p := hien.Parts{Book: d.book, Shelf: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
 		Sessions: d.access, Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
 	if d.record != nil {
-		p.Record, p.Eraser, p.Reissuer, p.Audit, p.Keeper, p.Refusals = d.record, d.record, d.record, d.record, d.record, d.record
+		p.Record, p.Eraser, p.Reissuer, p.Requests, p.Audit, p.Keeper, p.Refusals = d.record, d.record, d.record, d.record, d.record, d.record, d.record
 	}
 	return p
 }

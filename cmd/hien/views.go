@@ -37,6 +37,7 @@ func (d *daemon) house() control.House {
 		StaffCode:    d.staffCode,
 		Owner:        d.owner(),
 		Withdraw:     d.withdraw,
+		People:       control.People{Person: d.person, Request: d.request, Requests: d.requests},
 		Release: func(context.Context) error {
 			d.mu.Lock()
 			d.released = true
@@ -58,6 +59,17 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 		Firewall: control.Firewall{Backend: string(d.door.Kernel().Backend), Repairs: d.door.Repairs()},
 	}
 	s.AccessLog = d.accessLogView()
+	if d.record != nil {
+		all, _ := d.record.ListRequests(ctx, control.MaxItems) // a record that cannot be read is told of below
+		for _, r := range all {
+			if r.Closed.IsZero() {
+				if s.Requests == nil {
+					s.Requests = new(control.Requests)
+				}
+				s.Requests.Count(r.Urgency(now.Wall))
+			}
+		}
+	}
 	today := d.gateway.Today(now)
 	s.Today = control.Today{Devices: today.Devices, Agreed: today.Agreed, Returning: today.Returning, Since: today.Since.Restamp(now).Wall, Full: today.Full}
 	if left := d.gateway.OpenLeft(now); left > 0 {

@@ -55,6 +55,7 @@ type House struct {
 	// shop takes none.
 	StaffCode func() (StaffCode, bool)
 	Owner
+	People
 
 	// Withdraw takes back a subject's purposes; none named means all. It
 	// answers those that stood until then; none means that nothing was
@@ -153,6 +154,9 @@ func (s *Server) handler() http.Handler {
 	r.Handle("/v1/leads/export", http.HandlerFunc(s.leadExport)).Methods(http.MethodPost)
 	r.Handle("/v1/backup", http.HandlerFunc(s.backup)).Methods(http.MethodGet)
 	post("/v1/withdraw", s.withdraw)
+	post("/v1/person", s.person)
+	post("/v1/request", s.request)
+	get("/v1/requests", list(s.house.Requests))
 	post("/v1/release", s.release)
 	post("/v1/admit", order(s.house.Admit))
 	post("/v1/revoke", order(s.house.Revoke))

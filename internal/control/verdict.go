@@ -62,6 +62,11 @@ func (s *Status) troubles(now time.Time) (all []trouble) {
 		say("Guests come in all the same. If it stays, look after the disk and restart Hiên.",
 			"The record cannot be read: %s.", end(s.Record.Detail))
 	}
+	if r := s.Requests; r != nil && r.Late > 0 {
+		say("`hien person requests` lists them: answer those first, the law counts the days.", "%s late.", count(r.Late, "request of a person is", "requests of people are"))
+	} else if r != nil && r.Near > 0 {
+		say("`hien person requests` lists them.", "%s soon due.", count(r.Near, "request of a person is", "requests of people are"))
+	}
 	if u := s.Unasked; u != nil {
 		for i, todo := range u.Todo {
 			todo = strings.ToUpper(todo[:1]) + end(todo[1:]) + "."

@@ -31,6 +31,7 @@ type Status struct {
 	Today     Today      `json:"today"`
 	AccessLog *AccessLog `json:"access_log,omitempty"` // absent when none is kept
 	OldKeys   []OldKey   `json:"old_keys,omitempty"`   // brand keys that still stand behind the current one
+	Requests  *Requests  `json:"requests,omitempty"`   // of people, that are open; absent when there are none
 	SafeMode  string     `json:"safe_mode,omitempty"`  // since when the daemon has been in safe mode, in words; absent when it is not
 	OpenUntil time.Time  `json:"open_until,omitzero"`  // the owner lets everybody in until then; absent when not
 	Summary   string     `json:"summary"`              // all of this in one sentence: that all is well, or the most urgent trouble

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/control"
+)
+
+const personHelp = `
+For people who ask by telephone, on paper or at the counter. The person is named
+by a SUBJECT, by the code at the end of a receipt's link, or by the number. That
+is read from standard input and never from the command line, where others on the
+router could see it.
+
+Each of export, withdraw and erase answers a request: the one that --request
+names, or one that is opened and closed at once (--by says how it came: counter,
+phone or paper). So what was done, and in time, can be shown. Make sure first
+that it is the person who asks.
+`
+
+const personLocateHelp = personHelp + `
+Example:
+    echo "0912 345 678" | hien person locate
+`
+
+const personExportHelp = personHelp + `
+It writes everything that is kept of the person as JSON, to standard output.
+
+Example:
+    hien person export 5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d > person.json
+`
+
+const personWithdrawHelp = personHelp + `
+Without --purpose everything is taken back. It can be given several times.
+
+Example:
+    echo "0912 345 678" | hien person withdraw --purpose contact_sms --by phone
+`
+
+const personEraseHelp = personHelp + `
+It cannot be taken back. The CDP is told before anything else is sent.
+
+Example:
+    echo "0912 345 678" | hien person erase --by paper --request 7
+`
+
+const personRequestHelp = `
+It takes a request that cannot be carried out at once, and starts its legal
+clock: KIND is withdraw, access, correct or erase. Name nobody here: keep the
+paper, or note the number elsewhere.
+
+Example:
+    hien person request erase --by phone
+`
+
+const personAnswerHelp = `
+It notes that the person was told that the request has come (acknowledge), that
+it takes longer (extend, once, with a reason) or that it is refused (with a
+reason, which the law must allow).
+
+Examples:
+    hien person answer 7 acknowledge
+    hien person answer 7 extend waiting for the processor in Singapore
+`
+
+const personRequestsHelp = `
+It lists what people asked for: the open requests first, the most urgent at the
+top, with the day by which each must be carried out (Vietnamese working days and
+holidays are counted where the law does so).
+
+Example:
+    hien person requests --json
+`
+
+// aSubject is how a subject is written; a receipt's code is not.
+var aSubject = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// person is `hien person locate|export|withdraw|erase`.
+func person(do string) func(context.Context, *call) error {
+	return func(ctx context.Context, c *call) error {
+		o := control.PersonOrder{Do: do, Who: who()}
+		if do != "locate" {
+			c.flags.Int64Var(&o.Request, "request", 0, "the `NUMBER` of the request that this answers")
+			c.flags.StringVar(&o.Channel, "by", "counter", "how the request came: counter, `phone` or paper")
+		}
+		if do == "withdraw" {
+			c.flags.Func("purpose", "a `PURPOSE` to take back; without any, all", func(text string) error {
+				p, err := consent.ParsePurpose(text)
+				o.Purposes = append(o.Purposes, p)
+				return err
+			})
+		}
+		if err := c.parse(-1); err != nil {
+			return err
+		}
+		switch len(c.words) {
+		case 0:
+			number, err := readNumber(os.Stdin, c.err)
+			if err != nil {
+				return err
+			}
+			o.Number = number
+		case 1:
+			if word := c.words[0]; aSubject.MatchString(word) {
+				o.Subject = consent.ID(word)
+			} else if _, err := hien.ParsePhone(word); err == nil {
+				return c.misused("a number does not belong on the command line, where others can see it: give it on standard input")
+			} else {
+				o.Receipt = word[strings.LastIndexByte(word, '/')+1:]
+			}
+		default:
+			return c.misused("one person at a time")
+		}
+		client, err := c.dial()
+		if err != nil {
+			return err
+		}
+		done, err := client.Person(ctx, o)
+		if err != nil {
+			return err
+		}
+		if do == "export" && done.Found {
+			var b bytes.Buffer
+			if err := json.Indent(&b, done.Data, "", "  "); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(c.out, b.String())
+			return err
+		}
+		return answer(c, done, func(w io.Writer, d control.PersonDone) error { return control.WritePerson(w, d, time.Now()) })
+	}
+}
+
+// readNumber reads a person's number from a line of standard input.
+func readNumber(in io.Reader, prompt io.Writer) (string, error) {
+	fmt.Fprint(prompt, "The person's number: ")
+	line, err := bufio.NewReader(io.LimitReader(in, 256)).ReadString('\n')
+	if line = strings.TrimSpace(line); line == "" {
+		return "", fmt.Errorf("no number was given: %w", errors.Join(err, hien.ErrNoReceipt))
+	}
+	return line, nil
+}
+
+func openRequest(ctx context.Context, c *call) error {
+	channel := c.flags.String("by", "counter", "how the request came: counter, `phone` or paper")
+	if err := c.parse(1); err != nil {
+		return err
+	}
+	return sendOrder(ctx, c, control.RequestOrder{Kind: c.words[0], Channel: *channel, Who: who()})
+}
+
+func answerRequest(ctx context.Context, c *call) error {
+	if err := c.parse(-1); err != nil {
+		return err
+	}
+	var number int64
+	if len(c.words) < 2 {
+		return c.misused("which request, and how? `hien person requests` lists them")
+	}
+	if _, err := fmt.Sscan(c.words[0], &number); err != nil || number < 1 {
+		return c.misused("the first word is no request's number")
+	}
+	return sendOrder(ctx, c, control.RequestOrder{Number: number, How: c.words[1], Reason: strings.Join(c.words[2:], " "), Who: who()})
+}
+
+func sendOrder(ctx context.Context, c *call, o control.RequestOrder) error {
+	client, err := c.dial()
+	if err != nil {
+		return err
+	}
+	r, err := client.Request(ctx, o)
+	if err != nil {
+		return err
+	}
+	return answer(c, r, func(w io.Writer, r control.Request) error { return control.WriteRequest(w, r, time.Now()) })
+}
+
+func showRequests(ctx context.Context, c *call) error {
+	return list(ctx, c, (*control.Client).Requests, control.WriteRequests)
+}
+
+// person is the daemon's answer.
+func (d *daemon) person(ctx context.Context, o control.PersonOrder) (control.PersonDone, error) {
+	done := control.PersonDone{Do: o.Do}
+	if d.record == nil {
+		return done, d.closed
+	}
+	now := d.clock.now()
+	who := hien.Who{Subject: o.Subject, Receipt: hien.ReceiptHash(o.Receipt)}
+	if o.Number != "" {
+		number, err := hien.ParsePhone(o.Number)
+		if err != nil {
+			return done, err
+		}
+		if who, done.Erased, err = d.gateway.Named(ctx, number); err != nil && !errors.Is(err, hien.ErrNoReceipt) {
+			return done, err
+		}
+	}
+	people, err := d.gateway.Person(ctx, who)
+	if err != nil && !errors.Is(err, hien.ErrNoReceipt) {
+		return done, err
+	}
+	done.Found = err == nil
+	for _, p := range people {
+		name := control.PersonName{Subject: p.Consent.Subject(), Stands: standing(p.Consent), Visits: len(p.Visits), Sealed: p.Sealed != ""}
+		if len(p.Given) > 0 {
+			name.Since = p.Given[0].Consent.At().Wall
+		}
+		done.Names = append(done.Names, name)
+	}
+	if o.Do == "locate" {
+		d.gateway.Note(ctx, hien.Deed{At: now, Who: o.Who, What: hien.DidLocate})
+		return done, nil
+	}
+	kind := map[string]string{"export": "access", "withdraw": "withdraw", "erase": "erase"}[o.Do]
+	r, err := d.gateway.CarryOut(ctx, o.Request, kind, o.Channel, o.Who, now, func() (string, error) {
+		if !done.Found {
+			return "", hien.ErrNoReceipt
+		}
+		switch o.Do {
+		case "export":
+			done.Data, err = hien.Disclose(people, d.config().StoreName, now)
+			return "", err
+		case "withdraw":
+			done.Back, err = d.withdraw(ctx, people[0].Consent.Subject(), o.Purposes)
+			return "", err
+		default:
+			gone, err := d.gateway.Erase(ctx, who, "control", now)
+			return fmt.Sprintf("%d-%s", gone.Seq, gone.ID), err
+		}
+	})
+	if err != nil {
+		return done, err
+	}
+	d.gateway.Note(ctx, hien.Deed{At: now, Who: o.Who, What: hien.DidForPerson, About: fmt.Sprintf("%s, request %d", o.Do, r.Number)})
+	view := control.RequestView(r, now.Wall)
+	done.Request = &view
+	return done, nil
+}
+
+func standing(c consent.Consent) (all []consent.Purpose) {
+	for _, a := range c.Answers() {
+		if a.Agreed {
+			all = append(all, a.Purpose)
+		}
+	}
+	return all
+}
+
+func (d *daemon) request(ctx context.Context, o control.RequestOrder) (control.Request, error) {
+	if d.record == nil {
+		return control.Request{}, d.closed
+	}
+	now := d.clock.now()
+	var r hien.Request
+	var err error
+	if o.Number == 0 {
+		r, err = d.gateway.OpenRequest(ctx, o.Kind, o.Channel, o.Who, now)
+	} else {
+		r, err = d.gateway.AnswerRequest(ctx, o.Number, o.How, o.Reason, now)
+	}
+	return control.RequestView(r, now.Wall), err
+}
+
+func (d *daemon) requests(ctx context.Context, limit int) (control.List[control.Request], error) {
+	if d.record == nil {
+		return control.List[control.Request]{}, d.closed
+	}
+	all, err := d.record.ListRequests(ctx, limit)
+	v := control.List[control.Request]{Items: []control.Request{}, Total: len(all)}
+	for _, r := range all {
+		v.Items = append(v.Items, control.RequestView(r, d.clock.now().Wall))
+	}
+	return v, err
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/control"
+)
+
+// A person who asks at the counter, by telephone or on paper, from the
+// command line to the record.
+func TestWhatIsDoneForAPersonWhoAsks(t *testing.T) {
+	d, configuration := counter(t)
+	policy, err := consent.LoadPolicy("vn-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.gateway.Reload(hien.Settings{StoreID: "a", Brand: hien.NewBrandKey(1), Retention: policy})
+	in := func(args ...string) (int, string) {
+		status, out, errOut := said(t, append(args, "--config", configuration)...)
+		return status, out + errOut
+	}
+	d.clock.sure = true
+	subject := string(d.optIn(t, 1, consent.VisitFrequency, consent.ContactZalo))
+	for _, c := range []struct {
+		args   string
+		status int
+		says   string
+	}{
+		{"person locate " + subject, 0, subject},
+		{"person locate 00000000000000000000000000000000", 0, "Nothing is kept of this person."},
+		{"person locate guessed", 0, "Nothing is kept of this person."},
+		{"person locate 0912345678", 2, "does not belong on the command line"},
+		{"person requests", 0, "Nobody has asked for anything"},
+		{"person request erase --by phone", 0, "Request 1 (erase, by phone) is open."},
+		{"person answer 1 acknowledge", 0, "Request 1 (erase, by phone) is open."},
+		{"person answer 1 extend waiting for the processor", 0, "is open."},
+		{"person answer 1 refuse", 1, "told a reason"},
+		{"person answer 9 acknowledge", 1, "there is no such request"},
+		{"person answer x acknowledge", 2, "no request's number"},
+		{"person request sell", 1, "no such kind of request"},
+		{"person withdraw " + subject + " --purpose contact_zalo --by phone", 0, "Withdrawn: contact_zalo."},
+		{"person export " + subject + " --request 1", 1, "request 1 is to erase"},
+		{"person export " + subject, 0, `"format": "hien-person-1"`},
+		{"person erase " + subject + " --request 1", 0, "Everything that was kept of this person is erased."},
+		{"person erase " + subject + " --request 1", 1, "the request has ended"},
+		{"person erase " + subject, 0, "Nothing is kept of this person."},
+		{"person requests", 0, "nobody on"},
+	} {
+		status, text := in(strings.Fields(c.args)...)
+		if status != c.status || !strings.Contains(text, c.says) {
+			t.Errorf("hien %s: status %d, saying %q; want %d and %q", c.args, status, text, c.status, c.says)
+		}
+	}
+	_, text := in("person", "requests", "--json")
+	var l control.List[control.Request]
+	if err := json.Unmarshal([]byte(text), &l); err != nil || len(l.Items) != 4 {
+		t.Errorf("as JSON: %s, %v; want four requests", text, err)
+	}
+	for _, r := range l.Items {
+		if r.Closed.IsZero() || r.Number == 1 && !strings.Contains(r.Proof, "-") {
+			t.Errorf("request %+v", r)
+		}
+	}
+	if _, text := in("audit"); !strings.Contains(text, hien.DidLocate) || !strings.Contains(text, "erase, request 1") {
+		t.Errorf("the audit: %s", text)
+	}
+}
+
+func TestANumberIsReadFromStandardInput(t *testing.T) {
+	for text, want := range map[string]string{"0912 345 678\n": "0912 345 678", "0912345678": "0912345678", " 84912345678 \nmore": "84912345678"} {
+		var prompt strings.Builder
+		got, err := readNumber(strings.NewReader(text), &prompt)
+		if err != nil || got != want || prompt.String() == "" {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "\n", "   \n"} {
+		if _, err := readNumber(strings.NewReader(text), &strings.Builder{}); !errors.Is(err, hien.ErrNoReceipt) {
+			t.Errorf("%q: %v; want that nobody is named", text, err)
+		}
+	}
+}
