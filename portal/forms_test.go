@@ -40,6 +40,7 @@ func stands(h *house) map[string]func() guest {
 		"waiting": func() guest { return guest{step: hien.AtCode, form: application(), waiting: true, pass: time.Hour} },
 		"asking":  func() guest { return guest{inquiry: "+84987654321"} },
 		"inside":  func() guest { return guest{step: hien.Inside, receipt: aReceipt, pass: time.Hour} },
+		"asks":    func() guest { return guest{inquiry: "+84987654321"} },
 		"spent":   func() guest { return guest{step: hien.Outside, why: hien.WhySpent, receipt: aReceipt} },
 	}
 }
@@ -61,6 +62,7 @@ func (d door) stand(t testing.TB, where func() guest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.receipts)
+	d.standing[phoneA] = given
 	d.receipts[aReceipt] = &hien.Receipt{Given: given, Standing: given, Notice: n.Text()}
 }
 
@@ -190,7 +192,9 @@ func fieldsOf(form *html.Node) map[string]field {
 			continue
 		}
 		f := fields[is["name"]]
-		f.kind = is["type"]
+		if f.kind = is["type"]; f.kind == "" && n.DataAtom == atom.Input {
+			f.kind = "text"
+		}
 		f.choices = append(f.choices, is["value"])
 		fields[is["name"]] = f
 	}
@@ -245,17 +249,18 @@ func TestEveryPageFitsTheFirstWindow(t *testing.T) {
 }
 
 // isTyped reports whether a person writes into the field.
-func (f field) isTyped() bool { return f.kind == "tel" || f.kind == "text" || f.kind == "" }
+func (f field) isTyped() bool { return f.kind == "tel" || f.kind == "text" }
 
 // plain is what a form sends that nobody has tampered with: each box ticked,
 // and typed what the crawl has typed that leads on.
 func (f field) plain() []string {
-	for _, good := range []string{"0987654321", rightCode} {
-		if slices.Contains(f.choices, good) {
-			return []string{good}
-		}
-	}
-	if f.kind == "checkbox" {
+	const number = "0987654321"
+	switch {
+	case f.kind == "tel", f.kind == "hidden" && slices.Contains(f.choices, number):
+		return []string{number}
+	case f.kind == "text":
+		return []string{rightCode}
+	case f.kind == "checkbox":
 		return f.choices
 	}
 	return f.choices[len(f.choices)-1:]
@@ -301,7 +306,7 @@ func FuzzEveryForm(f *testing.F) {
 	where := slices.Sorted(maps.Keys(stands(d.house)))
 	forms := slices.Sorted(maps.Keys(s.forms))
 	for _, must := range []string{"/join", "/skip", "/code", "/code/again", "/code/other", "/notice", "/", "/receipt/" + aReceipt + "/withdraw",
-		"/receipt/" + aReceipt + "/erase"} {
+		"/receipt/" + aReceipt + "/erase", "/mine", "/mine/code", "/mine/other", "/mine/withdraw"} {
 		if s.forms[must] == nil {
 			f.Fatalf("the crawl has not found the form for %s, but %q", must, forms)
 		}
