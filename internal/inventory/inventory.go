@@ -41,6 +41,7 @@ type Counts struct {
 	Queue    int                     `json:"queue"` // parked ones included
 	Graves   int                     `json:"graves"`
 	Refusals int                     `json:"refusals"`
+	Requests int                     `json:"requests"`
 	Audit    int                     `json:"audit"`
 	Deleted  int                     `json:"deleted"` // lines of what was deleted
 }
@@ -123,6 +124,7 @@ func Make(s Shop, c Counts) Inventory {
 	add(asks, "receipt", &c.Receipts, nil)
 	add(asks, "queue", &c.Queue, recipients)
 	add(asks, "tombstone", &c.Graves, nil)
+	add(asks, "requests", &c.Requests, nil)
 	add(s.Log, "log", nil, nil)
 	add(true, "audit", &c.Audit, nil)
 	add(true, "deletions", &c.Deleted, nil)

@@ -33,7 +33,7 @@ func whole(t *testing.T) (Shop, Counts) {
 	return Shop{ID: "hcm-q1-01", Name: "Quán Hiên", Asker: asker(t), Purposes: []consent.Purpose{consent.VisitFrequency, consent.ContactZalo},
 			Senders: []string{"zbs", "esms"}, Platform: "cdp.example", BackupKey: true, Log: true},
 		Counts{People: 1250, Leads: 1204, ByUse: map[consent.Purpose]int{consent.VisitFrequency: 900, consent.ContactZalo: 700}, Sealed: 700, Marks: 950,
-			Visits: 8123, Ledger: 1410, Proofs: 1300, Receipts: 1300, Queue: 12, Graves: 3, Refusals: 310, Audit: 40, Deleted: 55}
+			Visits: 8123, Ledger: 1410, Proofs: 1300, Receipts: 1300, Queue: 12, Graves: 3, Refusals: 310, Requests: 5, Audit: 40, Deleted: 55}
 }
 
 func TestTheInventoryReads(t *testing.T) {

@@ -13,7 +13,7 @@ func filled(w consent.Words, p *consent.Policy) consent.Words {
 		n := strconv.Itoa
 		return strings.NewReplacer("{law}", law, "{unproven_hours}", n(int(p.Unproven().Hours())), "{visit_months}", n(p.Retention.VisitMonths),
 			"{idle_months}", n(p.Retention.IdleMonths), "{max_age_months}", n(p.MaxAgeMonths), "{evidence_months}", n(p.Retention.EvidenceMonths),
-			"{ask_again_days}", n(p.AskAgainDays), "{access_log_months}", n(p.Retention.AccessLogMonths)).Replace(text)
+			"{request_months}", n(p.Retention.RequestMonths), "{ask_again_days}", n(p.AskAgainDays), "{access_log_months}", n(p.Retention.AccessLogMonths)).Replace(text)
 	}
 	return consent.Words{VI: fill(w.VI, p.Law.VI), EN: fill(w.EN, p.Law.EN)}
 }
@@ -30,6 +30,7 @@ var (
 	byConsent   = consent.Words{VI: "sự đồng ý của người đó ({law})", EN: "the person's consent ({law})"}
 	byProof     = consent.Words{VI: "nghĩa vụ chứng minh sự đồng ý ({law})", EN: "the duty to prove consent ({law})"}
 	byDuty      = consent.Words{VI: "nghĩa vụ thực hiện yêu cầu xoá ({law})", EN: "the duty to carry out an erasure ({law})"}
+	byDuties    = consent.Words{VI: "nghĩa vụ trả lời yêu cầu đúng hạn ({law})", EN: "the duty to answer requests in time ({law})"}
 	byService   = consent.Words{VI: "cần thiết để cấp WiFi mà người đó yêu cầu", EN: "needed to give the WiFi that the person asks for"}
 	byAccount   = consent.Words{VI: "trách nhiệm giải trình của bên kiểm soát", EN: "the controller's accountability"}
 )
@@ -64,6 +65,8 @@ var items = map[string]Item{
 		Of: agreed, Where: flash, Until: consent.Words{VI: "đã gửi, mục đó bị rút lại, hoặc 90 ngày", EN: "delivered, the purpose is withdrawn, or 90 days"}, Basis: byConsent},
 	"tombstone": {What: consent.Words{VI: "dấu mã hoá của người đã được xoá, để không ai đưa họ trở lại", EN: "a coded mark of who was erased, so that nobody brings them back"},
 		Of: consent.Words{VI: "người đã yêu cầu xoá", EN: "who asked to be erased"}, Where: flash, Until: consent.Words{VI: "người đó đồng ý lại", EN: "the person consents anew"}, Basis: byDuty},
+	"requests": {What: consent.Words{VI: "yêu cầu của khách qua điện thoại, giấy hoặc tại quầy, với thời hạn theo luật; không nêu danh ai", EN: "requests by telephone, on paper or at the counter, with their legal clock; they name nobody"},
+		Of: consent.Words{VI: "người đã yêu cầu", EN: "who asked"}, Where: flash, Until: consent.Words{VI: "{request_months} tháng sau khi giải quyết xong", EN: "{request_months} months after they were answered"}, Basis: byDuties},
 	"log": {What: consent.Words{VI: "nhật ký truy cập: thời gian, địa chỉ mạng, thiết bị; không có nội dung hay trang đã xem; niêm phong", EN: "the access log: times, network addresses, device; no content, no pages visited; sealed"},
 		Of: everybody, Where: consent.Words{VI: "bộ phát, kho riêng, chỉ người giữ khoá mở được", EN: "the router, a store of its own, opened by the key's holder only"},
 		Until: consent.Words{VI: "{access_log_months} tháng", EN: "{access_log_months} months"}, Basis: consent.Words{VI: "nghĩa vụ pháp lý của quán, nếu có", EN: "a legal duty of the shop's, where there is one"}},

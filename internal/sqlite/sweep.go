@@ -427,8 +427,8 @@ func (w *sweeper) proofs(ctx context.Context) (bool, error) {
 	return seen < sweepRows, nil
 }
 
-// rest deletes what is small: old lines of the audit, events that were never
-// delivered, and lines of what was deleted.
+// rest deletes what is small: requests that ended long ago, old lines of the
+// audit, events that were never delivered, and lines of what was deleted.
 func (w *sweeper) rest(ctx context.Context) (bool, error) {
 	then := w.Now.Wall
 	if w.Dry {
@@ -441,6 +441,11 @@ func (w *sweeper) rest(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	w.gone(hien.GoneAudit, auditRule, deeds)
+	requests := 0
+	if err := w.t.QueryRowContext(ctx, "SELECT count(*) FROM requests WHERE closed <> 0 AND closed < ?", w.Terms.Requests.UnixNano()).Scan(&requests); err != nil {
+		return false, err
+	}
+	w.gone(hien.GoneRequests, w.Terms.Says(consent.RuleRequests), requests)
 	events, err := w.oldEvents(ctx, then)
 	if err != nil {
 		return false, err
@@ -448,6 +453,11 @@ func (w *sweeper) rest(ctx context.Context) (bool, error) {
 	w.gone(hien.GoneEvents, eventRule, events)
 	if w.Dry {
 		return true, nil
+	}
+	if requests > 0 {
+		if _, err := w.t.exec(ctx, "DELETE FROM requests WHERE closed <> 0 AND closed < ?", w.Terms.Requests.UnixNano()); err != nil {
+			return false, err
+		}
 	}
 	if deeds > 0 {
 		if _, err := w.t.exec(ctx, "DELETE FROM audit WHERE "+known+" AND wall < ?", oldAudit); err != nil {

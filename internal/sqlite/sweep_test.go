@@ -287,6 +287,27 @@ func TestASweepOfNothingWritesNothing(t *testing.T) {
 	want(t, "rows changed", number(t, s, "SELECT total_changes()")-before, 0)
 }
 
+// TestRequestsGoFiveYearsAfterTheirEnd, and never while they are open.
+func TestRequestsGoFiveYearsAfterTheirEnd(t *testing.T) {
+	s, p := begin(t), policy(t)
+	open := func(closed time.Time) {
+		t.Helper()
+		r := hien.Request{Kind: "erase", Channel: "phone", By: "lan", Policy: "vn-2026.1", Received: at(0).Wall, Due: at(0).Wall, Latest: at(0).Wall, Closed: closed}
+		if _, err := s.OpenRequest(t.Context(), r, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(at(1).Wall)
+	open(monthsLater(1, 0).Wall)
+	open(time.Time{}) // it was never answered
+	wantList(t, "five years later, to the day", swept(t, s, p, monthsLater(60, 0), false))
+	wantList(t, "a day later, asked", swept(t, s, p, monthsLater(60, 1), true), "1 requests request_months=60")
+	wantList(t, "a day later", swept(t, s, p, monthsLater(60, 1), false), "1 requests request_months=60")
+	want(t, "requests", number(t, s, "SELECT count(*) FROM requests"), 2)
+	swept(t, s, p, monthsLater(90, 0), false)
+	want(t, "what is open stays", number(t, s, "SELECT count(*) FROM requests"), 1)
+}
+
 func TestTheDateIsRemembered(t *testing.T) {
 	s := begin(t)
 	get := func() hien.WallClock {
