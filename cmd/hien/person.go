@@ -42,6 +42,15 @@ Example:
     hien person export 5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d > person.json
 `
 
+const receiptExportHelp = `
+It writes the latest consent of a person as a receipt for other programs, to
+standard output. The one format so far is kantara-1.1, the Kantara Initiative's
+Consent Receipt 1.1.0. The person is named as for hien person.
+
+Example:
+    hien receipt export --format kantara-1.1 5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d
+`
+
 const personWithdrawHelp = personHelp + `
 Without --purpose everything is taken back. It can be given several times.
 
@@ -91,7 +100,10 @@ var aSubject = regexp.MustCompile(`^[0-9a-f]{32}$`)
 func person(do string) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		o := control.PersonOrder{Do: do, Who: who()}
-		if do != "locate" {
+		format := "kantara-1.1"
+		if do == "receipt" {
+			c.flags.StringVar(&format, "format", format, "the `FORMAT` of the receipt: kantara-1.1")
+		} else if do != "locate" {
 			c.flags.Int64Var(&o.Request, "request", 0, "the `NUMBER` of the request that this answers")
 			c.flags.StringVar(&o.Channel, "by", "counter", "how the request came: counter, `phone` or paper")
 		}
@@ -104,6 +116,9 @@ func person(do string) func(context.Context, *call) error {
 		}
 		if err := c.parse(-1); err != nil {
 			return err
+		}
+		if format != "kantara-1.1" {
+			return c.misused("the one format is kantara-1.1")
 		}
 		switch len(c.words) {
 		case 0:
@@ -131,7 +146,7 @@ func person(do string) func(context.Context, *call) error {
 		if err != nil {
 			return err
 		}
-		if do == "export" && done.Found {
+		if len(done.Data) > 0 {
 			var b bytes.Buffer
 			if err := json.Indent(&b, done.Data, "", "  "); err != nil {
 				return err
@@ -220,9 +235,16 @@ func (d *daemon) person(ctx context.Context, o control.PersonOrder) (control.Per
 		}
 		done.Names = append(done.Names, name)
 	}
-	if o.Do == "locate" {
+	if o.Do == "locate" || o.Do == "receipt" {
+		if o.Do == "receipt" && done.Found {
+			asker, wrong := d.config().Asker()
+			if wrong != nil {
+				return done, wrong
+			}
+			done.Data, err = hien.Kantara(people[0], d.config().StoreName, asker.Controller, d.key.Signer().Public())
+		}
 		d.gateway.Note(ctx, hien.Deed{At: now, Who: o.Who, What: hien.DidLocate})
-		return done, nil
+		return done, ignoreNobody(err)
 	}
 	kind := map[string]string{"export": "access", "withdraw": "withdraw", "erase": "erase"}[o.Do]
 	r, err := d.gateway.CarryOut(ctx, o.Request, kind, o.Channel, o.Who, now, func() (string, error) {
@@ -248,6 +270,14 @@ func (d *daemon) person(ctx context.Context, o control.PersonOrder) (control.Per
 	view := control.RequestView(r, now.Wall)
 	done.Request = &view
 	return done, nil
+}
+
+// ignoreNobody makes nothing of an error that nobody was found.
+func ignoreNobody(err error) error {
+	if errors.Is(err, hien.ErrNoReceipt) {
+		return nil
+	}
+	return err
 }
 
 func standing(c consent.Consent) (all []consent.Purpose) {

@@ -46,6 +46,8 @@ func TestWhatIsDoneForAPersonWhoAsks(t *testing.T) {
 		{"person withdraw " + subject + " --purpose contact_zalo --by phone", 0, "Withdrawn: contact_zalo."},
 		{"person export " + subject + " --request 1", 1, "request 1 is to erase"},
 		{"person export " + subject, 0, `"format": "hien-person-1"`},
+		{"receipt export " + subject + " --format kantara-1.1", 0, `"version": "KI-CR-v1.1.0"`},
+		{"receipt export " + subject + " --format iso27560", 2, "kantara-1.1"},
 		{"person erase " + subject + " --request 1", 0, "Everything that was kept of this person is erased."},
 		{"person erase " + subject + " --request 1", 1, "the request has ended"},
 		{"person erase " + subject, 0, "Nothing is kept of this person."},

@@ -19,7 +19,7 @@ import (
 // a number, a subject or a receipt's secret, of which the first that is there
 // counts. It is not logged.
 type PersonOrder struct {
-	Do       string            `json:"do"` // locate, export, withdraw, erase
+	Do       string            `json:"do"` // locate, receipt, export, withdraw, erase
 	Number   string            `json:"number,omitempty"`
 	Subject  consent.ID        `json:"subject,omitempty"`
 	Receipt  string            `json:"receipt,omitempty"`
@@ -36,7 +36,7 @@ type PersonDone struct {
 	Names   []PersonName      `json:"names,omitempty"`
 	Erased  string            `json:"erased,omitempty"` // the day on which the person was erased before
 	Back    []consent.Purpose `json:"withdrawn,omitempty"`
-	Data    json.RawMessage   `json:"data,omitempty"` // of an export, as hien.Disclose writes it
+	Data    json.RawMessage   `json:"data,omitempty"` // as hien.Disclose writes it, or hien.Kantara
 	Request *Request          `json:"request,omitempty"`
 }
 
@@ -124,8 +124,8 @@ func (s *Server) person(r *http.Request) (any, error) {
 		return nil, err
 	}
 	switch {
-	case !slices.Contains([]string{"locate", "export", "withdraw", "erase"}, o.Do):
-		return nil, badRequest("do %.20q: want locate, export, withdraw or erase", o.Do)
+	case !slices.Contains([]string{"locate", "receipt", "export", "withdraw", "erase"}, o.Do):
+		return nil, badRequest("do %.20q: want locate, receipt, export, withdraw or erase", o.Do)
 	case o.Number == "" && o.Subject == "" && o.Receipt == "":
 		return nil, badRequest("nobody is named: want a number, a subject or a receipt")
 	}
