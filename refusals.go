@@ -85,7 +85,11 @@ func (g *Gateway) unrefused(ctx context.Context, mac MAC, asked []consent.Purpos
 // refusedSince is the first day whose refusals still count; empty for all, when
 // no clock can tell: nobody is asked again for want of one.
 func (g *Gateway) refusedSince(now Moment) string {
-	p := g.settings.Load().Asker.Policy
+	s := g.settings.Load()
+	p := s.Asker.Policy
+	if p == nil {
+		p = s.Retention // nothing is asked any more, and what was refused goes all the same
+	}
 	if p == nil || !now.InStep {
 		return ""
 	}

@@ -124,6 +124,29 @@ func TestManyRefusalsAreOneCommit(t *testing.T) {
 	}
 }
 
+// TestRefusalsGoWhenNothingIsAskedAnyMore: the shop stops asking, and the marks
+// go in their time.
+func TestRefusalsGoWhenNothingIsAskedAnyMore(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.tick()
+	p.greet(d)
+	if err := p.Refuse(t.Context(), d, both, p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.nextStay(24 * time.Hour)
+	p.settings.Asker, p.settings.Retention = consent.Asker{}, p.settings.Asker.Policy
+	p.Reload(p.settings)
+	mark := p.parts.Router.RefusalMark(d.Guest.MAC)
+	if no, err := p.record.Refused(t.Context(), mark, ""); err != nil || !slices.Equal(no, both) {
+		t.Errorf("the record has %v, %v", no, err)
+	}
+	p.nextStay(31 * 24 * time.Hour)
+	if no, err := p.record.Refused(t.Context(), mark, ""); err != nil || len(no) != 0 {
+		t.Errorf("the record still has %v, %v", no, err)
+	}
+}
+
 // keptRefusals counts what is recorded, and fails when told to.
 type keptRefusals struct {
 	hien.Refusals

@@ -262,3 +262,39 @@ func TestTheSubstanceIsWhatMatters(t *testing.T) {
 		t.Errorf("a corrected word is another substance: %v", err)
 	}
 }
+
+func TestThePoliciesWordsKeepTheHouseRules(t *testing.T) {
+	for _, id := range consent.Policies() {
+		for _, language := range []string{"vi", "en"} {
+			n, err := policy(t, id).Notice(language, "Quán Hiên", owner, everyPurpose)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, never := range []string{"!", "ẩn danh", "anonymous", "click", "quý khách"} {
+				if strings.Contains(strings.ToLower(n.Text()), never) {
+					t.Errorf("%s %s holds %q", id, language, never)
+				}
+			}
+			for _, a := range n.Asks {
+				if l := len([]rune(a.Line)); l > 60 {
+					t.Errorf("%s %s: the line of %s is %d characters long: a purpose is one short line", id, language, a.Purpose, l)
+				}
+			}
+			if got := consent.AsksOf(n.Text()); !slices.Equal(got, n.Asks) {
+				t.Errorf("%s %s: read back from the text it asks %v", id, language, got)
+			}
+		}
+	}
+}
+
+func FuzzAsksOf(f *testing.F) {
+	f.Add("[ ] contact_zalo: line\n    detail\n")
+	f.Add("[ ] x\n[ ] : \n    ")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, a := range consent.AsksOf(text) {
+			if _, err := consent.ParsePurpose(string(a.Purpose)); err != nil {
+				t.Errorf("%q is no purpose", a.Purpose)
+			}
+		}
+	})
+}

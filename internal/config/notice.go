@@ -29,7 +29,7 @@ func policyOptions() []option[Config] {
 			manual: "By which law people are asked: the notice's words, what it must contain, how long data is kept, from which age on. `vn-2026`: Law 91/2025/QH15 and Decree 356/2025/NĐ-CP. `vn-2023`: the older Decree 13/2023/NĐ-CP. `eu-gdpr`: the General Data Protection Regulation. `hien notice show` prints what it comes to.",
 			set:    func(c *Config, v string) bool { return setOneOf(&c.Policy, v, consent.Policies()...) }},
 		{name: "policy_file", allowed: pathAllowed,
-			manual: "A policy of your own counsel's, in the place of `policy`: JSON with the fields of those in consent/policies. While it cannot be read nothing is asked, and guests come in all the same.",
+			manual: "A policy of your own counsel's, in the place of `policy`: see [policy.md](policy.md). While it cannot be read nothing is asked, and guests come in all the same.",
 			set:    func(c *Config, v string) bool { return setPath(&c.PolicyFile, v) }},
 		{name: "mode", unset: modeFrequency, allowed: modeFrequency + " or " + modeBasic,
 			manual: "`basic` keeps a number and one time: `visit_frequency` cannot be asked for, and whoever answers as before leaves nothing more behind. `frequency` keeps a history of visits of those who agree to it, which may be sensitive personal data; the notice says so.",
