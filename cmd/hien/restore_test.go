@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/sqlite"
+	"github.com/hien-wifi/hien/internal/world"
 	"github.com/hien-wifi/hien/sync/cdp"
 )
 
@@ -520,6 +522,21 @@ func TestAStolenRoutersKeyEnds(t *testing.T) {
 	}
 	if got := s.kinds(); !slices.Equal(got, []string{"consent", "continued", "continued"}) {
 		t.Errorf("the ledger: %v", got)
+	}
+	// An auditor follows it from the one key to the other.
+	s.gives(2, consent.ContactZalo)
+	s.close()
+	verifier, err := world.Build(t.Context(), "./cmd/hien-verify")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exported := filepath.Join(s.dir, "ledger.jsonl")
+	if status, out, errOut := said(t, "ledger", "export", "--out", exported, "--config", s.config); status != 0 {
+		t.Fatalf("hien ledger export: %s%s", out, errOut)
+	}
+	out, err := exec.CommandContext(t.Context(), verifier, "--key", consent.KeyID(old.Signer().Public()), exported).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "The ledger holds: 4 entries") || !strings.Contains(string(out), "At entry 2 the ledger was put back") {
+		t.Errorf("hien-verify: %v, saying %s", err, out)
 	}
 }
 

@@ -84,6 +84,12 @@ func TestABackupIsPutBackInAShop(t *testing.T) {
 	if out := s.hien("leads", "--json"); strings.Contains(out, string(key[0])[:11]) || !strings.Contains(out, string(key[1])[:11]) {
 		t.Errorf("leads: %s; want the one who stays", out)
 	}
+	if out := s.hien("retention"); !strings.Contains(out, "visit_months=12") || !strings.Contains(out, "Nothing was deleted for its age yet.") {
+		t.Errorf("retention: %s", out)
+	}
+	if out := s.hien("inventory", "--lang", "en"); !strings.Contains(out, "There is data of 1 people now") {
+		t.Errorf("inventory: %s", out)
+	}
 	s.give(s.join("new"), "0933333333", "contact_zalo")
 	if _, err := s.CDP.WaitEvents(s.patient(), heard+1); err != nil {
 		t.Fatal(err)
