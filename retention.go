@@ -96,7 +96,9 @@ const (
 	// clockLeap is how far the date may be ahead of the one that was believed
 	// last: a router can have been off for a month.
 	clockLeap = 35 * 24 * time.Hour
-	// clockProof is how long a date that is further ahead has to go on as
+	// clockBack is how far it may be behind.
+	clockBack = 24 * time.Hour
+	// clockProof is how long a date that is further away has to go on as
 	// clocks do before it is believed: by then somebody has seen it, or the
 	// time server was mended.
 	clockProof = 3 * 24 * time.Hour
@@ -110,13 +112,14 @@ const (
 // Believes reports whether things may be deleted by the date, and what is
 // remembered then. A router has no battery clock, and a time server can be
 // wrong: deleting by a date far in the future would lose everything for good.
-// A date in the past deletes less, and is believed.
+// One in the past would make what is recorded by it seem older than it is.
 func (w WallClock) Believes(now Moment) (WallClock, bool) {
 	if !now.InStep {
 		return w, false
 	}
 	believed := WallClock{Last: now}
-	if w.Last.Wall.IsZero() || now.Wall.Sub(w.Last.Wall) <= clockLeap || asClocksGo(w.Last, now) {
+	ahead := now.Wall.Sub(w.Last.Wall)
+	if w.Last.Wall.IsZero() || -clockBack <= ahead && ahead <= clockLeap || asClocksGo(w.Last, now) {
 		return believed, true
 	}
 	passed := now.Wall.Sub(w.Doubt.Wall)
@@ -178,7 +181,7 @@ func (g *Gateway) beginSweep(ctx context.Context, policy *consent.Policy, now Mo
 	clock, believed := before.Believes(now)
 	if !believed {
 		if !r.doubted {
-			g.parts.Log.Warn("the date is far ahead of the one that was known: nothing is deleted until it has held for three days; mend the clock, or say `hien retention --now` if the date is right",
+			g.parts.Log.Warn("the date is far from the one that was known: nothing is deleted until it has held for three days; mend the clock, or say `hien retention --now` if the date is right",
 				"date", consent.Day(now.Wall), "known", consent.Day(before.Last.Wall))
 			r.doubted = true
 		}

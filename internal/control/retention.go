@@ -19,7 +19,7 @@ type Retention struct {
 	Policy  string     `json:"policy"`
 	Terms   []Term     `json:"terms"`
 	Deleted []Deletion `json:"deleted"` // the latest first
-	// Doubted is the date that is not believed, as it is far ahead of Believed:
+	// Doubted is the date that is not believed, as it is far from Believed:
 	// nothing is deleted meanwhile. Both are absent when it is believed.
 	Doubted  string `json:"doubted,omitempty"`
 	Believed string `json:"believed,omitempty"`
