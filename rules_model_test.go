@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -63,9 +64,35 @@ func (paper) EndStays(context.Context, []hien.EndedStay, hien.Moment, func(hien.
 	return nil
 }
 
+// A pinboard keeps refusals, each with its day.
+type pinboard map[hien.Mark]map[string][]consent.Purpose
+
+func (p pinboard) KeepRefusals(_ context.Context, day string, all []hien.Refusal, since string) error {
+	for _, r := range all {
+		if p[r.Mark] == nil {
+			p[r.Mark] = make(map[string][]consent.Purpose)
+		}
+		p[r.Mark][day] = append(p[r.Mark][day], r.Purposes...)
+	}
+	for _, days := range p {
+		maps.DeleteFunc(days, func(day string, _ []consent.Purpose) bool { return day < since })
+	}
+	return nil
+}
+
+func (p pinboard) Refused(_ context.Context, mark hien.Mark, since string) (all []consent.Purpose, _ error) {
+	for day, purposes := range p[mark] {
+		if day >= since {
+			all = append(all, purposes...)
+		}
+	}
+	return all, nil
+}
+
 // TestTheDoorHoldsWhateverHappens does to a gateway what guests, owners and
 // time do, with a door that fails at times and a daemon that is restarted. At
-// any tick with a door that works, who is in the kernel is who has a pass.
+// any tick with a door that works, who is in the kernel is who has a pass. And
+// nobody is asked for 30 days after a no.
 func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 	asks := asker(t, "vn-2026")
 	rapid.Check(t, func(t *rapid.T) {
@@ -83,7 +110,7 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 		now := start
 		k := &kernel{now: &now, until: make(map[hien.Device]time.Duration)}
 		counts, notes := new(meter), new(audit)
-		parts := hien.Parts{Record: paper{}, Book: book, Door: k, Meter: counts, Audit: notes, Router: hien.NewRouterKey(), Log: log}
+		parts := hien.Parts{Record: paper{}, Refusals: make(pinboard), Shelf: book, Book: book, Door: k, Meter: counts, Audit: notes, Router: hien.NewRouterKey(), Log: log}
 		zone := hien.Zone{Name: "guest", Pass: 2 * time.Hour, Grace: 5 * time.Minute, VisitGap: 30 * time.Minute, Volume: 1000, Idle: 40 * time.Minute,
 			Purposes: []consent.Purpose{consent.VisitFrequency}}
 		notice := consent.Notice{Version: "test-1", Language: "vi", Asks: []consent.Ask{{Purpose: consent.VisitFrequency}}}
@@ -95,6 +122,7 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 		g := hien.NewGateway(parts, settings())
 		ctx := context.Background()
 		var raw [4]uint64
+		said := make(map[hien.MAC]time.Duration) // when a device said no
 
 		anyDevice := func(t *rapid.T) hien.Device {
 			d := device(rapid.IntRange(0, 3).Draw(t, "device"))
@@ -125,6 +153,9 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 				if gr.Step == hien.Inside && err == nil && !k.fail && !k.in(d) {
 					t.Fatalf("%v is told that it is inside, and is not", d)
 				}
+				if no, ok := said[d.Guest.MAC]; ok && len(gr.Ask) > 0 && now.Up-no < 30*24*time.Hour {
+					t.Fatalf("%v said no %v ago, and is asked for %v", d, now.Up-no, gr.Ask)
+				}
 				if gr.Grace && (gr.Step == hien.Inside || gr.PassLeft > zone.Grace) {
 					t.Fatalf("with a grace pass of %v %v stands at step %d", gr.PassLeft, d, gr.Step)
 				}
@@ -132,6 +163,22 @@ func TestTheDoorHoldsWhateverHappens(t *testing.T) {
 			"press": func(t *rapid.T) {
 				d := anyDevice(t)
 				try(t, "Admit", g.Admit(ctx, d, now), hien.ErrBlocked, hien.ErrSpent)
+			},
+			"refuse": func(t *rapid.T) {
+				d := anyDevice(t)
+				before, _, _ := book.Guest(d.Guest)
+				err := g.Refuse(ctx, d, zone.Purposes, now)
+				try(t, "Refuse", err, hien.ErrBlocked, hien.ErrSpent)
+				if err == nil && !before.Asked && !before.Gave {
+					said[d.Guest.MAC] = now.Up
+				}
+			},
+			"too young": func(t *rapid.T) {
+				try(t, "AdmitYoung", g.AdmitYoung(ctx, anyDevice(t), now), hien.ErrBlocked, hien.ErrSpent)
+			},
+			"days later": func(t *rapid.T) {
+				d := time.Duration(rapid.IntRange(1, 40).Draw(t, "days")) * 24 * time.Hour
+				now.Wall, now.Up = now.Wall.Add(d), now.Up+d
 			},
 			"apply": func(t *rapid.T) {
 				d := anyDevice(t)
