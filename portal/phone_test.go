@@ -70,6 +70,9 @@ func theWholeWay(t *testing.T, p *chromium.Phone, l chromium.Look, name string) 
 
 	p.Touch("[for=no]")
 	see("splash-young", "/")
+	if bs := p.Boxes(".b"); len(bs) != 1 {
+		t.Errorf("%d buttons for somebody too young; want one", len(bs))
+	}
 	p.Touch("[for=yes]")
 	see("splash-of-age", "/")
 	p.TwoEqualAnswers("splash-of-age")
