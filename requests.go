@@ -97,8 +97,8 @@ func (g *Gateway) OpenRequest(ctx context.Context, kind, channel, by string, now
 		Received: now.Wall, AckDue: clock.AckDue, Due: clock.Due, Latest: clock.Extended}, policy.Terms(now.Wall).Requests)
 }
 
-// AnswerRequest acknowledges an open request, extends its time once, or
-// refuses it; the last two with a reason that the person is told.
+// AnswerRequest acknowledges an open request, extends its time once or refuses
+// it, both with a reason that the person is told, or closes it as done.
 func (g *Gateway) AnswerRequest(ctx context.Context, number int64, how, reason string, now Moment) (Request, error) {
 	if g.parts.Requests == nil {
 		return Request{}, ErrStorage
@@ -110,7 +110,7 @@ func (g *Gateway) AnswerRequest(ctx context.Context, number int64, how, reason s
 		switch {
 		case !r.Closed.IsZero():
 			return ErrRequestClosed
-		case how != "acknowledge" && reason == "":
+		case (how == "extend" || how == "refuse") && reason == "":
 			return ErrNoReason
 		}
 		if r.Acked.IsZero() {
@@ -123,6 +123,8 @@ func (g *Gateway) AnswerRequest(ctx context.Context, number int64, how, reason s
 				return ErrExtended
 			}
 			r.Due, r.Extended, r.Reason = r.Latest, true, reason
+		case "done": // by other means than CarryOut's
+			r.Closed, r.Outcome, r.Reason = now.Wall, RequestDone, reason
 		case "refuse":
 			r.Closed, r.Outcome, r.Reason = now.Wall, RequestRefused, reason
 		default:

@@ -102,6 +102,13 @@ func TestARequestIsAnsweredExtendedAndRefused(t *testing.T) {
 	if _, err := p.AnswerRequest(ctx, 9, "acknowledge", "", p.now); !errors.Is(err, hien.ErrNoRequest) {
 		t.Errorf("one that is not there: %v", err)
 	}
+	second, err := p.OpenRequest(ctx, "correct", "counter", "lan", p.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = p.AnswerRequest(ctx, second.Number, "done", "", p.now); err != nil || r.Outcome != hien.RequestDone || r.Acked.IsZero() {
+		t.Errorf("done by other means: %+v, %v", r, err)
+	}
 	for _, wrong := range [][2]string{{"sell", "phone"}, {"erase", "dream"}} {
 		if _, err := p.OpenRequest(ctx, wrong[0], wrong[1], "lan", p.now); !errors.Is(err, hien.ErrRequestKind) {
 			t.Errorf("%v: %v", wrong, err)

@@ -148,12 +148,13 @@ func (d Data) Render(w io.Writer) error { return render(w, "data", d) }
 // Lead says what this is, and what it lacks.
 func (d Data) Lead() string { return d.T("data.lead", "store", d.Store) }
 
-// A Section is a part of what is kept, and a Row a line of it.
+// A Section is a part of what is kept.
 type Section struct {
 	Title string
 	Rows  []Row
 }
 
+// A Row is a line of a section.
 type Row struct{ Name, Value string }
 
 // Sections are what is kept, in the order in which one would ask for it.

@@ -77,7 +77,8 @@ Example:
 const personAnswerHelp = `
 It notes that the person was told that the request has come (acknowledge), that
 it takes longer (extend, once, with a reason) or that it is refused (with a
-reason, which the law must allow).
+reason, which the law must allow). What was done by other means, such as a
+number that the person has given anew, is closed with done.
 
 Examples:
     hien person answer 7 acknowledge

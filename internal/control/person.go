@@ -92,7 +92,7 @@ func (r *Requests) Count(gone int) {
 // RequestOrder opens a request, or answers one.
 type RequestOrder struct {
 	Number  int64  `json:"number,omitempty"`  // 0 opens one
-	How     string `json:"how,omitempty"`     // acknowledge, extend, refuse
+	How     string `json:"how,omitempty"`     // acknowledge, extend, refuse, done
 	Reason  string `json:"reason,omitempty"`  // that the person is told
 	Kind    string `json:"kind,omitempty"`    // of one that is opened
 	Channel string `json:"channel,omitempty"` // the same
