@@ -55,7 +55,7 @@ func commands() []command {
 		{"person erase", "[SUBJECT|RECEIPT]", "erase everything that is kept of a person", personEraseHelp, true, person("erase")},
 		{"person requests", "", "what people asked for, and by when it is due", personRequestsHelp, true, showRequests},
 		{"person request", "KIND", "take a request, and start its legal clock", personRequestHelp, true, openRequest},
-		{"person answer", "NUMBER acknowledge|extend|refuse|done [REASON...]", "note what a person was told", personAnswerHelp, true, answerRequest},
+		{"person answer", "NUMBER acknowledge|extend|refuse|done [REASON]", "note what a person was told", personAnswerHelp, true, answerRequest},
 		{"receipt export", "[SUBJECT|RECEIPT]", "a consent as a receipt for other programs", receiptExportHelp, false, person("receipt")},
 		{"queue", "", "what waits for the CDP, and what it refused", queueHelp, true, showQueue},
 		{"ledger verify", "", "check that no consent was changed, dropped or added", ledgerHelp, true, verifyLedger},
