@@ -60,7 +60,8 @@ type restoring struct {
 	here    replaced
 	whole   bool     // and is taken over, now or at the next start
 	replays []replay // from the record here
-	listed  []replay // from the list
+	listed  []replay // from the list, or of which nobody knows whether the CDP was told
+	refused []replay // what people said no to since; most of it never stood
 }
 
 // restore is `hien restore`.
@@ -308,6 +309,15 @@ func (r *restoring) goOn(ctx context.Context, store *sqlite.Store, key hien.Rout
 // what the record here knows, the CDP is told only what it was not told yet; of
 // the list nobody knows that, and it is told once more.
 func (r *restoring) replay(ctx context.Context, store *sqlite.Store, key hien.RouterKey) error {
+	for _, p := range r.refused {
+		stood, err := store.Standing(ctx, p.who.Subject)
+		if err != nil && !errors.Is(err, hien.ErrNoReceipt) {
+			return err
+		}
+		if slices.ContainsFunc(p.purposes, stood.Allows) {
+			r.listed = append(r.listed, p)
+		}
+	}
 	if len(r.replays)+len(r.listed) == 0 {
 		return nil
 	}

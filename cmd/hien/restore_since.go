@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,25 +117,10 @@ func (r *restoring) compare(ctx context.Context, l *sqlite.Ledger) error {
 		r.here.head = head
 	default:
 		r.say("The record here has nothing that the backup has not.")
+		return nil // whom it knows to be erased may have consented anew in the backup
 	}
-	for e, err := range l.EntriesAfter(ctx, after) {
-		if err != nil {
-			return err
-		}
-		s, err := e.Statement()
-		if err != nil {
-			return err
-		}
-		switch s.Kind {
-		case consent.KindErasure:
-			r.replays = append(r.replays, replay{who: hien.Who{Subject: s.Subject}})
-		case consent.KindWithdrawal:
-			p := replay{who: hien.Who{Subject: s.Subject}}
-			for _, a := range s.Answers {
-				p.purposes = append(p.purposes, a.Purpose)
-			}
-			r.replays = append(r.replays, p)
-		}
+	if err := r.collectEnds(l.EntriesAfter(ctx, after)); err != nil {
+		return err
 	}
 	if r.here.graves, err = l.Graves(ctx); err != nil {
 		return err
@@ -144,6 +130,50 @@ func (r *restoring) compare(ctx context.Context, l *sqlite.Ledger) error {
 		r.here.untold = append(r.here.untold, e.User)
 	}
 	return err
+}
+
+// collectEnds reads what people have ended in entries that will be lost: by an
+// erasure, by a withdrawal, or by saying no when they were asked again. Who said
+// yes again after a withdrawal is taken upstream for somebody who agrees, and
+// that yes is lost: so the end of it is told once more.
+func (r *restoring) collectEnds(entries iter.Seq2[consent.Entry, error]) error {
+	again := make(map[consent.ID]bool) // who answered again
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		s, err := e.Statement()
+		if err != nil {
+			return err
+		}
+		p := replay{who: hien.Who{Subject: s.Subject}}
+		for _, a := range s.Answers {
+			if !a.Agreed {
+				p.purposes = append(p.purposes, a.Purpose)
+			}
+		}
+		switch s.Kind {
+		case consent.KindErasure:
+			r.replays = append(r.replays, replay{who: p.who})
+		case consent.KindWithdrawal:
+			r.replays = append(r.replays, p)
+		case consent.KindConsent:
+			again[s.Subject] = true
+			if len(p.purposes) > 0 {
+				r.refused = append(r.refused, p)
+			}
+		}
+	}
+	kept := r.replays[:0]
+	for _, p := range r.replays {
+		if again[p.who.Subject] && len(p.purposes) > 0 {
+			r.listed = append(r.listed, p)
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	r.replays = kept
+	return nil
 }
 
 // sameLedger reports whether one of the two ledgers is the beginning of the

@@ -605,3 +605,77 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 		t.Errorf("without a restore: %v", err)
 	}
 }
+
+// TestANoSinceTheBackupIsANo, also one that was said by answering the question
+// again: the CDP hears it once more, since a backup cannot know whether it has.
+func TestANoSinceTheBackupIsANo(t *testing.T) {
+	s := newKeptShop(t)
+	one := s.gives(1, consent.VisitFrequency, consent.ContactZalo)
+	s.gives(2, consent.ContactZalo)
+	s.close()
+	file := s.backUp()
+	s.open()
+	if again := s.gives(1, consent.VisitFrequency); again != one { // asked again, and Zalo was not ticked
+		t.Fatal("it is another person")
+	}
+	s.delivers(new(platform))
+	s.close()
+	says := s.mustRestore(s, file, "--over")
+	if !strings.Contains(says, "0 people were erased again and 1 withdrawals carried out again, of 1 since the backup.") {
+		t.Errorf("it says %s", says)
+	}
+	standing, err := s.record.Standing(t.Context(), one)
+	if err != nil || standing.Allows(consent.ContactZalo) || !standing.Allows(consent.VisitFrequency) {
+		t.Errorf("what stands: %v, %v; want no Zalo", standing.Answers(), err)
+	}
+	heard := new(platform)
+	s.delivers(heard)
+	if got := heard.of(s.lead(1)); len(got) == 0 || !strings.HasPrefix(got[0], "track Segment Consent") {
+		t.Errorf("the CDP heard %v; want the withdrawal first", got)
+	}
+}
+
+// TestAYesThatIsLostIsTakenBackUpstream: taken back and given again since the
+// backup, so the CDP takes it for given, and nothing proves that any more.
+func TestAYesThatIsLostIsTakenBackUpstream(t *testing.T) {
+	s := newKeptShop(t)
+	one := s.gives(1, consent.VisitFrequency, consent.ContactZalo)
+	s.close()
+	file := s.backUp()
+	s.open()
+	s.withdraws(one, consent.ContactZalo)
+	s.gives(1, consent.VisitFrequency, consent.ContactZalo)
+	s.delivers(new(platform))
+	s.close()
+	s.mustRestore(s, file, "--over")
+	heard := new(platform)
+	s.delivers(heard)
+	if got := heard.of(s.lead(1)); len(got) == 0 || !strings.HasPrefix(got[0], "track Segment Consent") {
+		t.Errorf("the CDP heard %v; want the withdrawal first", got)
+	}
+}
+
+// TestAnOlderRecordBuriesNobody: whoever was erased and consented anew before
+// the backup was made is there, whatever an older copy of the record says.
+func TestAnOlderRecordBuriesNobody(t *testing.T) {
+	s := newKeptShop(t)
+	s.erases(s.gives(1, consent.ContactZalo))
+	s.close()
+	path := filepath.Join(s.data(), sqlite.FileName)
+	older, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	s.gives(1, consent.ContactZalo)
+	s.close()
+	file := s.backUp()
+	write(t, path, string(older))
+	says := s.mustRestore(s, file)
+	if !strings.Contains(says, "The record here has nothing that the backup has not.") {
+		t.Errorf("it says %s", says)
+	}
+	if n := s.leads(); n != 1 {
+		t.Errorf("%d leads, and the ledger: %v; want the one who consented anew", n, s.kinds())
+	}
+}
