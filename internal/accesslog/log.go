@@ -147,10 +147,15 @@ func (l *Log) State() State {
 	return State{l.mode, len(l.sessions), l.trouble, l.lost}
 }
 
-// Here takes in who is online.
+// Here takes in who is online, and deletes what is too old, which a log that
+// was switched off does too.
 func (l *Log) Here(all []hien.Session, now hien.Moment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.swept == 0 || now.Up-l.swept >= sweepEvery {
+		l.swept = now.Up
+		l.sweep(now)
+	}
 	if l.mode == None {
 		return
 	}
@@ -160,10 +165,6 @@ func (l *Log) Here(all []hien.Session, now hien.Moment) {
 	late := !now.InStep && len(l.waiting) > 0 && now.Up-l.since < clockAfter // the clock may be set soon
 	if len(l.waiting) >= flushAt || first && !late {
 		l.flush(now)
-	}
-	if l.swept == 0 || now.Up-l.swept >= sweepEvery {
-		l.swept = now.Up
-		l.sweep(now)
 	}
 }
 

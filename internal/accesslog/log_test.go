@@ -422,6 +422,20 @@ func TestALogThatIsOffKeepsNothing(t *testing.T) {
 	s.month("2026-11", Start, Stop)
 }
 
+// TestALogThatWasSwitchedOffStillAges: what it had kept goes in its time.
+func TestALogThatWasSwitchedOffStillAges(t *testing.T) {
+	s := newShop(t, Minimal)
+	s.later(0)
+	s.later(2*time.Second, guest(1))
+	s.Set(None, hien.SealKey{}, s.now)
+	s.later(2 * time.Second)
+	s.month("2026-11", Start, Stop)
+	s.later(400 * 24 * time.Hour) // in December of the next year
+	if left, err := s.files(); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v; want nothing", left, err)
+	}
+}
+
 // TestAnotherKey changes the key while somebody is online: what was told
 // before opens with the old one, what came after with the new one.
 func TestAnotherKey(t *testing.T) {
