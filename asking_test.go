@@ -138,3 +138,27 @@ func TestChildrenAreNotAsked(t *testing.T) {
 		t.Errorf("an answer in a play area: %v, want ErrNoAsking", err)
 	}
 }
+
+// A form that waits when the shop stops asking comes to nothing, and the guest
+// comes in all the same (I8). Whoever has given before is found by the number.
+func TestAShopThatStopsAskingTakesNothingMore(t *testing.T) {
+	p := newPorch(t)
+	p.give(device(1), "0987654321", consent.ContactZalo)
+	d := device(2)
+	if err := p.Ask(t.Context(), d, p.application("0912345678", consent.ContactZalo), p.now); err != nil {
+		t.Fatal(err)
+	}
+	entries := p.ledger()
+	s := p.settings
+	s.Asker, s.Sender = consent.Asker{}, nil
+	p.Reload(s)
+	if err := p.Prove(t.Context(), d, p.codes.of(d), p.now); !errors.Is(err, hien.ErrNoAsking) || p.ledger() != entries {
+		t.Errorf("the code of the form that waited: %v, %d entries; want ErrNoAsking and %d", err, p.ledger(), entries)
+	}
+	if err := p.Refuse(t.Context(), d, nil, p.now); err != nil || p.greet(d).Step != hien.Inside {
+		t.Errorf("going on without: %v", err)
+	}
+	if who, _, err := p.Named(t.Context(), phone(p, "0987654321")); err != nil || who.Key == "" {
+		t.Errorf("by the number: %v", err)
+	}
+}

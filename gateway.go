@@ -257,17 +257,21 @@ func between(from, to Moment) time.Duration {
 	return 0
 }
 
-// keeps reports whether an answer could be kept.
+// keeps reports whether people are known by their numbers.
 func (g *Gateway) keeps() bool {
 	return g.parts.Record != nil && !g.settings.Load().Brand.IsZero()
 }
+
+// takes reports whether an answer would be taken, and could be kept. A shop that
+// has stopped asking takes none, not of a form that waits either.
+func (g *Gateway) takes() bool { return g.keeps() && g.settings.Load().Asker.Policy != nil }
 
 // askable are the purposes of a zone that may be asked for, and for which an
 // answer could be proved and kept now. Half a notice asks nobody (R-CON-4), and
 // children are not asked (R-CHILD-2).
 func (g *Gateway) askable(z Zone, now Moment) []consent.Purpose {
 	switch {
-	case !g.keeps() || !g.settings.Load().Asker.Ready():
+	case !g.takes() || !g.settings.Load().Asker.Ready():
 		return nil
 	case g.sends(now):
 		return z.Asks()

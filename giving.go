@@ -111,7 +111,7 @@ func (g *Gateway) AskAgain(ctx context.Context, d Device, now Moment) error {
 	if err != nil {
 		return err
 	}
-	if f := guest.Form; f == nil || f.Proven || !g.opens(f) || !g.keeps() {
+	if f := guest.Form; f == nil || f.Proven || !g.opens(f) || !g.takes() {
 		return ErrNoForm
 	}
 	return g.letIn(ctx, d, now, func(gu *Guest) {
@@ -128,7 +128,7 @@ func (g *Gateway) again(ctx context.Context, d Device, now Moment, still func(*F
 	if err != nil {
 		return err
 	}
-	if guest.Form == nil || !g.keeps() {
+	if guest.Form == nil || !g.takes() {
 		return ErrNoForm
 	}
 	phone, err := g.memory.open(guest.Form.Sealed, guest.Form.Consent)
@@ -256,7 +256,7 @@ func (g *Gateway) codeHash(form consent.ID, c Code) []byte {
 // answer could not be kept: then the door is for Admit to open. With ErrBlocked
 // and ErrSpent the answer was kept, and the door stays shut.
 func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) error {
-	if !g.keeps() {
+	if !g.takes() {
 		return ErrNoAsking
 	}
 	form, err := g.guess(d.Guest, code, now)

@@ -58,6 +58,8 @@ var (
 	ErrRequestKind   = errors.New("no such kind of request")
 	ErrExtended      = errors.New("the request was extended before, and can be only once")
 	ErrNoReason      = errors.New("the person is to be told a reason")
+	ErrNoDeadline    = errors.New("the policy cannot be read, so no request has a deadline, and none can be kept: `hien config check` says what to mend")
+	ErrNoBrandKey    = errors.New("without the brand key nobody is found by a number: name the person by a subject or by a receipt's code, or put the key back")
 )
 
 // Urgency is how much of a request's time is gone, in percent: of that to
@@ -82,8 +84,11 @@ func (r Request) Urgency(now time.Time) int {
 // OpenRequest takes a request and starts its clock.
 func (g *Gateway) OpenRequest(ctx context.Context, kind, channel, by string, now Moment) (Request, error) {
 	policy := g.Policy()
-	if g.parts.Requests == nil || policy == nil {
+	switch {
+	case g.parts.Requests == nil:
 		return Request{}, ErrStorage
+	case policy == nil:
+		return Request{}, ErrNoDeadline
 	}
 	if !now.InStep {
 		return Request{}, ErrClockUnset
@@ -188,8 +193,11 @@ func (g *Gateway) request(ctx context.Context, number int64) (Request, error) {
 // which that person was erased, if so.
 func (g *Gateway) Named(ctx context.Context, p Phone) (who Who, erased string, err error) {
 	s := g.settings.Load()
-	if g.parts.Eraser == nil || s.Brand.IsZero() {
+	switch {
+	case g.parts.Eraser == nil:
 		return Who{}, "", ErrStorage
+	case s.Brand.IsZero():
+		return Who{}, "", ErrNoBrandKey
 	}
 	for _, key := range append([]LeadKey{s.Brand.LeadKey(p)}, s.earlier(p)...) {
 		if day, buried, err := g.parts.Eraser.Buried(ctx, key); err != nil {

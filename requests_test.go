@@ -50,6 +50,16 @@ func TestARequestHasItsLegalClock(t *testing.T) {
 	}
 }
 
+// Why nothing can be done is told as it is: it is not the record's fault.
+func TestWithoutAPolicyNoRequestHasADeadline(t *testing.T) {
+	p := asked(t, 2026, 11, 23)
+	p.settings.Retention = nil
+	p.Reload(p.settings)
+	if _, err := p.OpenRequest(t.Context(), "erase", "phone", "lan", p.now); !errors.Is(err, hien.ErrNoDeadline) {
+		t.Errorf("%v; want ErrNoDeadline", err)
+	}
+}
+
 // Where nobody else has the data there is less to do, and less time.
 func TestARequestIsDueSoonerWhereNothingIsDelivered(t *testing.T) {
 	p := asked(t, 2026, 11, 23)

@@ -25,7 +25,7 @@ type waiting struct {
 // sendWaiting sends the codes that waited for the internet, some of them. The
 // guest has left the portal and comes back to it when the code is there.
 func (g *Gateway) sendWaiting(ctx context.Context, ids []GuestID, now Moment) error {
-	if len(ids) == 0 || !g.online() || !g.keeps() || !g.sends(now) {
+	if len(ids) == 0 || !g.online() || !g.takes() || !g.sends(now) {
 		return nil
 	}
 	g.waiting.mu.Lock()

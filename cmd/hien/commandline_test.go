@@ -352,12 +352,16 @@ config sink 'cdp'
 // optIn records that a person agreed to purposes, each with its event.
 func (d *daemon) optIn(t *testing.T, person int, agreed ...consent.Purpose) (subject consent.ID) {
 	t.Helper()
+	return d.optInAs(t, hien.LeadKey(fmt.Sprintf("k1:%064x", person)), agreed...)
+}
+
+func (d *daemon) optInAs(t *testing.T, key hien.LeadKey, agreed ...consent.Purpose) (subject consent.ID) {
+	t.Helper()
 	now, id := d.clock.now(), consent.NewID()
 	notice := consent.Notice{Version: "test-1", Language: "vi", Title: "A"}
 	for _, p := range []consent.Purpose{consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS} {
 		notice.Asks = append(notice.Asks, consent.Ask{Purpose: p, Line: "line", Detail: "detail"})
 	}
-	key := hien.LeadKey(fmt.Sprintf("k1:%064x", person))
 	err := d.record.OptIn(t.Context(), key, func(m hien.Member) (o hien.OptIn, err error) {
 		subject = m.Consent.Subject()
 		given, err := consent.Give(id, subject, notice, agreed, now)

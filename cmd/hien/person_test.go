@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -84,6 +85,32 @@ func TestANumberIsReadFromStandardInput(t *testing.T) {
 	for _, text := range []string{"", "\n", "   \n"} {
 		if _, err := readNumber(strings.NewReader(text), &strings.Builder{}); !errors.Is(err, hien.ErrNoReceipt) {
 			t.Errorf("%q: %v; want that nobody is named", text, err)
+		}
+	}
+}
+
+// A shop that asks nobody any more still has people who want to know what it
+// keeps of them, or to be erased.
+func TestAShopThatStoppedAskingFindsPeopleByTheirNumbers(t *testing.T) {
+	d, _ := counter(t)
+	cfg, key := *d.cfg, hien.NewBrandKey(1)
+	cfg.BrandKeyFile = write(t, filepath.Join(t.TempDir(), "brand.key"), key.Reveal()+"\n")
+	number, err := hien.ParsePhone("0912345678")
+	if err != nil || cfg.Asks() {
+		t.Fatalf("%v, and the shop asks", err)
+	}
+	d.optInAs(t, key.LeadKey(number), consent.ContactZalo)
+	d.clock.sure = true
+	for name, want := range map[string]int{cfg.BrandKeyFile: 1, filepath.Join(t.TempDir(), "none"): 0} {
+		cfg.BrandKeyFile = name
+		s, err := d.settings(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.gateway.Reload(s)
+		done, err := d.person(t.Context(), control.PersonOrder{Do: "locate", Who: "lan", Number: "0912345678"})
+		if len(done.Names) != want || want == 1 && err != nil || want == 0 && (err == nil || !strings.Contains(err.Error(), "subject")) {
+			t.Errorf("with the brand key at %s: %d names, %v; want %d", name, len(done.Names), err, want)
 		}
 	}
 }

@@ -250,17 +250,19 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	if err == nil {
 		s.Retention = asker.Policy // of what was asked for before too
 	}
+	// A shop that asks nobody any more finds people by their numbers all the
+	// same, who want what is theirs.
+	brand, brandErr := cfg.BrandKeys()
+	s.Brand, s.Earlier = brand.Current(), brand.Previous()
 	if !cfg.Asks() {
 		return s, nil
 	}
 	if err == nil { // else nothing is asked, and guests come in: cfg.Unasked tells the owner
 		s.Asker = asker
 	}
-	brand, err := cfg.BrandKeys()
-	if err != nil {
-		return s, err
+	if brandErr != nil {
+		return s, brandErr
 	}
-	s.Brand, s.Earlier = brand.Current(), brand.Previous()
 	s.StaffCode, s.CodesPerDay, s.ForeignNumbers = cfg.StaffCode(), cfg.CodesPerDay, cfg.ForeignNumbers
 	codes := cfg.Codes()
 	if len(codes) == 0 {
