@@ -45,7 +45,8 @@ Example:
 const receiptExportHelp = `
 It writes the latest consent of a person as a receipt for other programs, to
 standard output. The one format so far is kantara-1.1, the Kantara Initiative's
-Consent Receipt 1.1.0. The person is named as for hien person.
+Consent Receipt 1.1.0: the file is made to a JSON Schema of that specification.
+The person is named as for hien person.
 
 Example:
     hien receipt export --format kantara-1.1 5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d
