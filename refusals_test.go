@@ -172,8 +172,12 @@ func TestAFaultAsksNobodyTwice(t *testing.T) {
 
 func TestARefusalMarkJoinsNothing(t *testing.T) {
 	key := hien.NewRouterKey()
+	same, err := hien.ParseRouterKey(key.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
 	mac := hien.MAC{2, 0, 0x5e, 0, 0, 1}
-	if key.RefusalMark(mac) == key.MemberMark(mac) || key.RefusalMark(mac) != key.RefusalMark(mac) || key.RefusalMark(mac) == hien.NewRouterKey().RefusalMark(mac) {
+	if key.RefusalMark(mac) == key.MemberMark(mac) || key.RefusalMark(mac) != same.RefusalMark(mac) || key.RefusalMark(mac) == hien.NewRouterKey().RefusalMark(mac) {
 		t.Error("a refusal mark is not one of its own")
 	}
 }
