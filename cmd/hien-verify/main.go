@@ -72,8 +72,9 @@ func run(args []string, stdin io.Reader, out, errOut io.Writer) int {
 		}
 		json.NewEncoder(out).Encode(report)
 	} else if err == nil {
-		fmt.Fprintf(out, "The ledger holds: %d entries (%d consents, %d withdrawals, %d erasures), the last of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
-			report.Entries, report.Kinds["consent"], report.Kinds["withdrawal"], report.Kinds["erasure"], orNone(report.Last), report.Exported, report.Key)
+		fmt.Fprintf(out, "The ledger holds: %s (%s, %s, %s).\nThe last is of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
+			count(report.Entries, "entry", "entries"), count(report.Kinds["consent"], "consent", "consents"), count(report.Kinds["withdrawal"], "withdrawal", "withdrawals"),
+			count(report.Kinds["erasure"], "erasure", "erasures"), orNone(report.Last), report.Exported, report.Key)
 		for _, where := range report.Continued {
 			fmt.Fprintf(out, "%s.\n", where)
 		}
@@ -83,6 +84,13 @@ func run(args []string, stdin io.Reader, out, errOut io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+func count[N int | uint64](n N, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func orNone(s string) string {

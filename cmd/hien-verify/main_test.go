@@ -182,7 +182,7 @@ func TestWhatAnAuditorSees(t *testing.T) {
 		exit int
 		want string
 	}{
-		"a ledger that holds":         {[]string{good}, 0, "The ledger holds: 8 entries (6 consents, 1 withdrawals, 1 erasures)"},
+		"a ledger that holds":         {[]string{good}, 0, "The ledger holds: 8 entries (6 consents, 1 withdrawal, 1 erasure).\nThe last is of "},
 		"one that was changed":        {[]string{bad}, 1, "does not hold: entry 1: its text"},
 		"the key of another router":   {[]string{"--key", "0011223344556677", good}, 1, "and not of 0011223344556677"},
 		"no file":                     {nil, 2, "usage"},
