@@ -42,7 +42,7 @@ type request struct {
 func openAccessLog(c *call) error {
 	keyFile := c.flags.String("key", "", "the `FILE` of the access log's unseal key (default: it is asked for)")
 	from := c.flags.String("from", "", "the `TIME` asked about, as 2026-11-22 14:30 in Vietnam's time, or RFC 3339")
-	to := c.flags.String("to", "", "its end (default: the same minute)")
+	to := c.flags.String("to", "", "the `TIME` until which is asked (default: the same minute)")
 	addr := c.flags.String("addr", "", "only sessions with this `ADDRESS`, lent to the device or the router's own")
 	reason := c.flags.String("reason", "", "why it is opened: the request's number and date, in one `TEXT`")
 	by := c.flags.String("by", "", "who asks, and who opens it, in one `TEXT`")

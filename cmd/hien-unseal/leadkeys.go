@@ -187,8 +187,8 @@ func rotate(c *call) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "Leads with a new lead key: %d; with the new key already: %d; without a sealed number, which keep the old key until they come back: %d; that could not be done: %d.\n",
-		len(pairs), already, none, bad)
+	fmt.Fprintf(c.err, "Leads with a new lead key: %d; with the new key already: %d; that could not be\ndone: %d. Without a sealed number, so that they keep the old key until they come\nback: %d.\n",
+		len(pairs), already, bad, none)
 	if bad > 0 {
 		return errSome
 	}

@@ -171,10 +171,11 @@ func menu(w io.Writer) {
 
 // help prints what the command does and takes.
 func (c *call) help(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s\n\nusage: %[1]s [flags] %[3]s\n\n", c.flags.Name(), c.command.about, c.command.args)
+	usage := strings.TrimSpace("usage: " + c.flags.Name() + " [flags] " + c.command.args)
+	fmt.Fprintf(w, "%s: %s\n\n%s\n\n", c.flags.Name(), c.command.about, usage)
 	c.flags.VisitAll(func(f *flag.Flag) {
 		value, about := flag.UnquoteUsage(f)
-		if f.DefValue != "" && f.DefValue != "false" {
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
 			about += " (default " + f.DefValue + ")"
 		}
 		fmt.Fprintf(w, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+value), about)

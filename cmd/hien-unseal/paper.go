@@ -59,6 +59,6 @@ func (c *call) writePaper(file string, sheets []sheet) error {
 	if err != nil {
 		return fmt.Errorf("write the paper page: %w", err)
 	}
-	fmt.Fprintf(c.out, "\nThe page to be printed is %s. It holds the keys: print it on a printer of your\nown, put each sheet into an envelope of its own, and delete the file.\n", file)
+	fmt.Fprintf(c.out, "\nThe page to be printed is %s.\nIt holds the keys: print it on a printer of your own, put each sheet into an\nenvelope of its own, and delete the file.\n", file)
 	return nil
 }
