@@ -683,10 +683,11 @@ func TestUsage(t *testing.T) {
 		{"--version", 0, "hien "},
 		{"nothing", 2, `no command "nothing"`},
 		{"config", 2, `no command "config"`},
+		{"person", 2, "no command \"person\"\n\n  hien person locate"},
 		{"status --nonsense", 2, "nonsense"},
 		{"status more", 2, "one word too many"},
 		{"status -h", 0, "usage: hien status"},
-		{"config check --config /nowhere/hien", 1, "/nowhere/hien"},
+		{"config check --config /nowhere/hien", 1, "there is no configuration /nowhere/hien: `hien setup` writes one"},
 		{"withdraw", 2, "subject"},
 	} {
 		t.Run(test.args, func(t *testing.T) {

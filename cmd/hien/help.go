@@ -20,13 +20,25 @@ func menu(w io.Writer) {
 	fmt.Fprintf(w, "\n`hien COMMAND -h` says more of each. All take --config FILE (default\n%s); those that show something take --json.\n", config.DefaultFile)
 }
 
+// menuOf prints the commands of two words that begin with this one, and reports
+// whether there are any.
+func menuOf(w io.Writer, word string) (any bool) {
+	for _, cmd := range commands() {
+		if strings.HasPrefix(cmd.name, word+" ") {
+			fmt.Fprintf(w, "  hien %-16s %s\n", cmd.name, cmd.about)
+			any = true
+		}
+	}
+	return any
+}
+
 // help prints what the command does and takes.
 func (c *call) help(w io.Writer) {
 	usage := strings.TrimSpace("usage: " + c.flags.Name() + " [flags] " + c.command.args)
 	fmt.Fprintf(w, "%s: %s\n\n%s\n\n", c.flags.Name(), c.command.about, usage)
 	c.flags.VisitAll(func(f *flag.Flag) {
 		value, about := flag.UnquoteUsage(f)
-		if f.DefValue != "" && f.DefValue != "false" {
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
 			about += " (default " + f.DefValue + ")"
 		}
 		fmt.Fprintf(w, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+value), about)

@@ -192,6 +192,9 @@ func routerKey(dataDir string) (hien.RouterKey, error) {
 func readRouterKey(dataDir string) (hien.RouterKey, error) {
 	path := filepath.Join(dataDir, routerKeyName)
 	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hien.RouterKey{}, fmt.Errorf("there is no %s, which `hien run` makes at its first start: %w", path, fs.ErrNotExist)
+	}
 	if err != nil {
 		return hien.RouterKey{}, fmt.Errorf("read the router's key: %w", err)
 	}

@@ -129,7 +129,9 @@ func dispatch(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return cmd.run(ctx, newCall(cmd, args[len(words):], out, errOut))
 	}
 	fmt.Fprintf(errOut, "hien: there is no command %q\n\n", strings.Join(args[:min(2, len(args))], " "))
-	menu(errOut)
+	if !menuOf(errOut, args[0]) {
+		menu(errOut)
+	}
 	return errUsage
 }
 

@@ -148,7 +148,7 @@ func openInput(path string) (io.Reader, func() error, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open: %w", err)
+		return nil, nil, err
 	}
 	return f, f.Close, nil
 }

@@ -239,7 +239,7 @@ func TestCertificatesHoldFromDateToDate(t *testing.T) {
 
 func TestLoadWithoutAFile(t *testing.T) {
 	_, err := Load("testdata/none.uci")
-	if want := "open configuration: open testdata/none.uci: no such file or directory"; err == nil || err.Error() != want {
+	if want := "there is no configuration testdata/none.uci: `hien setup` writes one, and --config names another"; err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

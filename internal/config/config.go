@@ -11,8 +11,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -134,11 +136,23 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
+// missing is the error of a configuration that is not there.
+type missing struct{ path string }
+
+func (m missing) Error() string {
+	return fmt.Sprintf("there is no configuration %s: `hien setup` writes one, and --config names another", m.path)
+}
+
+func (missing) Is(target error) bool { return target == fs.ErrNotExist }
+
 // Load reads and parses a file.
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missing{path}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open configuration: %w", err)
+		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
 	return Parse(path, f)

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -34,7 +35,9 @@ func openLedger(ctx context.Context, set settings) (_ *Ledger, err error) {
 	if set.path, err = filepath.Abs(set.path); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(set.path); err != nil {
+	if _, err := os.Stat(set.path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no record %s, which `hien run` begins: %w", set.path, fs.ErrNotExist)
+	} else if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	l := &Ledger{db: openDB(set), path: set.path}
