@@ -247,9 +247,9 @@ func (g *Gateway) Policy() *consent.Policy { return g.settings.Load().Retention 
 // record.
 var ErrNoRetention = errors.New("there is no policy by which anything is kept or deleted")
 
-// ErrClockUnset says that nothing can be deleted, or said to be due, as the
-// clock is not set.
-var ErrClockUnset = errors.New("the clock is not set: nothing is deleted by a date that is a guess")
+// ErrClockUnset says that nothing can be deleted, or said to be due, and no
+// request's legal clock begun, as the router's clock is not set.
+var ErrClockUnset = errors.New("the clock is not set: by a date that is a guess nothing is deleted and no legal clock begun; set it, or wait for the internet")
 
 // RetainNow carries out at once what is due. The owner vouches for the date by
 // asking for it.

@@ -61,9 +61,9 @@ func makeBackupKey(_ context.Context, c *call) error {
 
     option backup_key '%s'
 
-Keep this key away from the router, on paper and in a second place. Whoever holds
-it and a backup holds all that the router holds; without it no backup can be put
-back. It is shown once and written nowhere:
+Keep this key away from the router, on paper and in a second place. Whoever
+holds it and a backup holds all that the router holds; without it no backup can
+be put back. It is shown once and written nowhere:
 
     %s
 `, c.config, id.Recipient(), id.Reveal())

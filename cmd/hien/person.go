@@ -106,8 +106,8 @@ func person(do string) func(context.Context, *call) error {
 		if do == "receipt" {
 			c.flags.StringVar(&format, "format", format, "the `FORMAT` of the receipt: kantara-1.1")
 		} else if do != "locate" {
-			c.flags.Int64Var(&o.Request, "request", 0, "the `NUMBER` of the request that this answers")
-			c.flags.StringVar(&o.Channel, "by", "counter", "how the request came: counter, `phone` or paper")
+			c.flags.Int64Var(&o.Request, "request", 0, "the `NUMBER` of the request that this answers (default: a new one)")
+			c.flags.StringVar(&o.Channel, "by", "counter", "the `WAY` the request came: counter, phone or paper")
 		}
 		if do == "withdraw" {
 			c.flags.Func("purpose", "a `PURPOSE` to take back; without any, all", func(text string) error {
@@ -164,14 +164,17 @@ func person(do string) func(context.Context, *call) error {
 func readNumber(in io.Reader, prompt io.Writer) (string, error) {
 	fmt.Fprint(prompt, "The person's number: ")
 	line, err := bufio.NewReader(io.LimitReader(in, 256)).ReadString('\n')
-	if line = strings.TrimSpace(line); line == "" {
-		return "", fmt.Errorf("no number was given: %w", errors.Join(err, hien.ErrNoReceipt))
+	if line = strings.TrimSpace(line); line != "" {
+		return line, nil
 	}
-	return line, nil
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("read the person's number: %w", err)
+	}
+	return "", errors.New("nobody was named: type the number, or give a subject or a receipt's code behind the command")
 }
 
 func openRequest(ctx context.Context, c *call) error {
-	channel := c.flags.String("by", "counter", "how the request came: counter, `phone` or paper")
+	channel := c.flags.String("by", "counter", "the `WAY` the request came: counter, phone or paper")
 	if err := c.parse(1); err != nil {
 		return err
 	}

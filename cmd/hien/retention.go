@@ -78,7 +78,7 @@ func (d *daemon) retention(ctx context.Context, limit, days int) (control.Retent
 		{consent.RuleVisits, "each visit, since its end"},
 		{consent.RuleIdle, "a lead, since the last visit or consent"},
 		{consent.RuleAge, "a consent that stands; then it must be asked for anew"},
-		{consent.RuleEvidence, "address, device, browser and number as proof, since the consent ended"},
+		{consent.RuleEvidence, "what proves a consent (docs/privacy.md), since it ended"},
 		{consent.RuleRequests, "the file of a person's request"},
 	} {
 		v.Terms = append(v.Terms, control.Term{Rule: t.Says(term.rule), Of: term.of})

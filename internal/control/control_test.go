@@ -316,7 +316,7 @@ func TestErrorsComeBackInWords(t *testing.T) {
 	fails("nobody asks", err, `the daemon: user "": want a short name`)
 	w.err = hien.ErrClockUnset
 	_, err = c.Retain(ctx, "lan")
-	fails("a clock that is a guess", err, "the daemon: the clock is not set: nothing is deleted by a date that is a guess")
+	fails("a clock that is a guess", err, "the daemon: the clock is not set: by a date that is a guess nothing is deleted and no legal clock begun; set it, or wait for the internet")
 	w.noTill = true
 	_, err = c.StaffCode(ctx)
 	fails("a shop without a till", err, "the daemon: the shop takes no code of the till's: `option type 'staff'` in a config sender changes that")
