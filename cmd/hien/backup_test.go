@@ -301,7 +301,7 @@ func TestTheInventoryIsOfThisShop(t *testing.T) {
 			t.Errorf("the inventory says %s%s; want %q", out, errOut, want)
 		}
 	}
-	if _, out, _ = said(t, "inventory", "--lang", "en", "--config", s.config); !strings.Contains(out, "There is data of 1 people now") {
+	if _, out, _ = said(t, "inventory", "--lang", "en", "--config", s.config); !strings.Contains(out, "People of whom there is data now: 1") {
 		t.Errorf("in English it says %s", out)
 	}
 	var inv struct {

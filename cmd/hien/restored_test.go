@@ -87,7 +87,7 @@ func TestABackupIsPutBackInAShop(t *testing.T) {
 	if out := s.hien("retention"); !strings.Contains(out, "visit_months=12") || !strings.Contains(out, "Nothing was deleted for its age yet.") {
 		t.Errorf("retention: %s", out)
 	}
-	if out := s.hien("inventory", "--lang", "en"); !strings.Contains(out, "There is data of 1 people now") {
+	if out := s.hien("inventory", "--lang", "en"); !strings.Contains(out, "People of whom there is data now: 1") {
 		t.Errorf("inventory: %s", out)
 	}
 	s.give(s.join("new"), "0933333333", "contact_zalo")

@@ -42,7 +42,7 @@ func Write(w io.Writer, inv Inventory, language string) error {
 	line(word("Chuyển ra nước ngoài: ", "Transfer abroad: "), c.Transfer)
 	line(word("Theo: ", "Under: "), in(inv.Law)+" ("+inv.Policy+")")
 	b.WriteString("\n")
-	line("", fmt.Sprintf(word("Hiện có dữ liệu của %d người, trong đó %d người đang đồng ý ít nhất một mục.", "There is data of %d people now; %d of them agree to at least one purpose."), inv.Counts.People, inv.Counts.Leads))
+	line("", fmt.Sprintf(word("Hiện có dữ liệu của %d người, trong đó %d người đang đồng ý ít nhất một mục.", "People of whom there is data now: %d; who agree to at least one purpose: %d."), inv.Counts.People, inv.Counts.Leads))
 	for _, p := range slices.Sorted(maps.Keys(inv.Counts.ByUse)) {
 		line("  ", fmt.Sprintf("%s: %d", p, inv.Counts.ByUse[p]))
 	}
