@@ -30,7 +30,7 @@ type kind[T any] struct {
 
 // hienKind is the one section about the shop itself.
 func hienKind() kind[Config] {
-	return kind[Config]{typ: "hien", example: "main", manual: "The shop. There is exactly one, and its name is `main`.", options: slices.Concat([]option[Config]{
+	return kind[Config]{typ: "hien", example: "main", manual: "The shop. There is exactly one, and its name is `main`. Nothing is asked of guests before the notice can name who asks: by the Vietnamese policies that takes `controller_name`, `controller_address`, `controller_tax_id` and `controller_contact`, and a `recipient` as soon as there is a sink.", options: slices.Concat([]option[Config]{
 		{name: "enabled", unset: "1", allowed: "1 or 0",
 			manual: "Whether Hiên runs at all. With `0` it starts, says so and ends.",
 			set:    func(c *Config, v string) bool { return setBool(&c.Enabled, v) }},
@@ -119,7 +119,7 @@ func zoneKind() kind[zone] {
 			manual: "The rules of the house for its WiFi, shown to everybody before they come in.",
 			set:    func(z *zone, v string) bool { return setText(&z.Terms, v, 400) }},
 		{name: "purpose", list: true, allowed: "visit_frequency, contact_zalo, contact_sms, ads_audience, profile_extra or share_partner:<id>, each once",
-			manual: "A use of data that is asked for on its own, with a box that is not ticked. Without any, nothing is asked.",
+			manual: "A use of data that is asked for on its own, with a box that is not ticked. `visit_frequency`: visits are counted. `contact_zalo`, `contact_sms`: the brand writes, by that way. `ads_audience`: the number may stand in audiences of social networks. `profile_extra`: what the person tells the staff may be noted; the portal itself asks for nothing more. `share_partner:<id>`: a partner, who is named so, gets the data. Without any, nothing is asked; nor while a fact is missing that the notice needs (`controller_name` and what follows it), or where there is no `sender`.",
 			set:    addPurpose},
 		{name: "children", unset: "0", allowed: "1 or 0",
 			manual: "For a school, a play area, wherever most guests are children: nothing is asked of anybody there, whatever the purposes are. Elsewhere the first question is whether the guest is old enough, and those who are not are asked nothing more.",
