@@ -275,6 +275,39 @@ func TestHouse(t *testing.T) {
 	}
 }
 
+// TestHouseIsDescribed holds that the tables of floors name every room, and the
+// index of decisions every note.
+func TestHouseIsDescribed(t *testing.T) {
+	names := func(file string, all []string, form string) {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range all {
+			if !strings.Contains(string(text), fmt.Sprintf(form, name)) {
+				t.Errorf("%s does not name %s", file, name)
+			}
+		}
+	}
+	var rooms []string
+	for _, room := range slices.Sorted(maps.Keys(floors)) {
+		if room != "" && !strings.HasPrefix(room, "cmd/") && !strings.HasPrefix(room, "internal/world") && !strings.HasPrefix(room, "openwrt/") {
+			rooms = append(rooms, room)
+		}
+	}
+	names("CONTRIBUTING.md", rooms, "`%s`")
+	names("docs/architecture.md", append(rooms, "cmd/hien", "cmd/hien-demo", "cmd/hien-unseal", "cmd/hien-verify", "internal/world"), "`%s`")
+	notes, err := filepath.Glob("docs/decisions/[a-z]*.md")
+	if err != nil || len(notes) < 8 {
+		t.Fatalf("%d notes: %v", len(notes), err)
+	}
+	for i := range notes {
+		notes[i] = filepath.Base(notes[i])
+	}
+	names("docs/decisions/README.md", notes, "(%s)")
+}
+
 // TestDependenciesHaveReasons holds that each direct dependency has a note in
 // docs/decisions that names it.
 func TestDependenciesHaveReasons(t *testing.T) {
