@@ -70,6 +70,7 @@ var modeOf = map[string]os.FileMode{"TestCheck/secrets_that_others_may_read": 0o
 
 func TestCheck(t *testing.T) {
 	const trial = "DIR/hien:36: zone guest asks for numbers and the sender only writes codes into the log: for trials only"
+	const silent = "DIR/hien:36: nothing is asked in zone guest, and guests come in all the same: there is no config sender, without which no code goes out; with `option type 'staff'` the shop's till shows one"
 	for _, c := range []struct {
 		name             string
 		change           func(dir string, text *string)
@@ -87,7 +88,7 @@ func TestCheck(t *testing.T) {
 			func(dir string, text *string) {
 				os.Remove(dir + "/brand.key")
 				*text = strings.Replace(*text, "config sender 'code'\n\toption type 'log'\n", "", 1)
-			}, []string{"DIR/hien:53: code_garden is never opened: codes go out only with a config sender, in a zone with a purpose"}, nil},
+			}, []string{silent, "DIR/hien:53: code_garden is never opened: codes go out only with a config sender, in a zone with a purpose"}, nil},
 		{"a brand key that is none",
 			func(dir string, _ *string) { os.WriteFile(dir+"/brand.key", []byte("k1:0123"), 0o600) }, []string{trial},
 			[]string{"DIR/hien:9: brand key DIR/brand.key: not a brand key: want k<version>:<64 hex digits>, as `hien keygen` makes it"}},

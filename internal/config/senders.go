@@ -277,6 +277,11 @@ func (c *Config) checkSenders(fail func(at uci.Pos, err error), warn func(at uci
 			warn(at("origin"), "origin %s is no zone's api_name: phones do not fill in the code", s.Origin)
 		}
 	}
+	for _, z := range c.Zones {
+		if len(c.Senders) == 0 && len(z.Asks()) > 0 {
+			warn(c.where(z.Name, "purpose"), "nothing is asked in zone %s, and guests come in all the same: there is no config sender, without which no code goes out; with `option type 'staff'` the shop's till shows one", z.Name)
+		}
+	}
 	abroad := slices.ContainsFunc(c.Senders, func(s Sender) bool { return s.Type == "webhook" || s.Type == "log" })
 	if c.ForeignNumbers && !abroad {
 		warn(c.where("main", "foreign_numbers"), "no sender reaches a number outside of Vietnam: a code goes there by a sender of type webhook only")
