@@ -318,13 +318,18 @@ func stays(r *http.Request) bool { return strings.Contains(r.UserAgent(), "Andro
 
 // shownNotice makes the notice of the page that was answered once more, from
 // what the form carried along, and checks that it is that one, that the zone
-// asks for all of it and that it asked for what was ticked.
+// asks for all of it, each once and in its order, and that it asked for what was
+// ticked. So a stranger cannot make up ever other notices, each of which would
+// be kept.
 func shownNotice(r *http.Request, g hien.Greeting, ticked []consent.Purpose) (consent.Notice, bool) {
 	asked := templates.ParseAsked(r.PostForm.Get("asked"))
+	zone := g.Zone.Purposes
 	for _, p := range asked {
-		if !slices.Contains(g.Zone.Purposes, p) {
+		i := slices.Index(zone, p)
+		if i < 0 {
 			return consent.Notice{}, false
 		}
+		zone = zone[i+1:]
 	}
 	for _, p := range ticked {
 		if !slices.Contains(asked, p) {

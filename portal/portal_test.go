@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,13 @@ func htmlText(s string) string {
 	return strings.NewReplacer("<", "&lt;", ">", "&gt;", `"`, "&#34;", "+", "&#43;").Replace(s)
 }
 
+// asks makes the form one of a page that asked for these purposes.
+func (h *house) asks(f url.Values, purposes []consent.Purpose) {
+	n := h.notice(templates.English, purposes)
+	f.Set("asked", templates.Asked(n))
+	f.Set("notice", n.Hash().String())
+}
+
 func TestAnAnswerToAnotherQuestionIsNoConsent(t *testing.T) {
 	for name, change := range map[string]func(url.Values, *house){
 		"the shop asks for something else now": func(_ url.Values, h *house) { h.zone.Purposes = asked[:1] },
@@ -133,7 +141,11 @@ func TestAnAnswerToAnotherQuestionIsNoConsent(t *testing.T) {
 		"a box that was not on the page":       func(f url.Values, _ *house) { f.Set("asked", "visit_frequency") },
 		"no notice was shown":                  func(f url.Values, _ *house) { f.Del("notice") },
 		"the page was in another language":     func(f url.Values, _ *house) { f.Set("lang", "vi") },
-		"a purpose that the zone never asks":   func(f url.Values, _ *house) { f.Set("asked", f.Get("asked")+" contact_sms") },
+		"a page that names a purpose many times": func(f url.Values, h *house) {
+			h.asks(f, append(slices.Repeat(asked[:1], 20), asked...))
+		},
+		"a page in another order":            func(f url.Values, h *house) { h.asks(f, []consent.Purpose{asked[1], asked[0]}) },
+		"a purpose that the zone never asks": func(f url.Values, _ *house) { f.Set("asked", f.Get("asked")+" contact_sms") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse()
