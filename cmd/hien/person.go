@@ -20,9 +20,9 @@ import (
 
 const personHelp = `
 For people who ask by telephone, on paper or at the counter. The person is named
-by a SUBJECT, by the code at the end of a receipt's link, or by the number. That
-is read from standard input and never from the command line, where others on the
-router could see it.
+by a SUBJECT, by the number, or by a receipt's link. The last two are read from
+standard input and never from the command line, where others on the router could
+see them.
 
 Each of export, withdraw and erase answers a request: the one that --request
 names, or one that is opened and closed at once (--by says how it came: counter,
@@ -95,8 +95,11 @@ Example:
     hien person requests --json
 `
 
-// aSubject is how a subject is written; a receipt's code is not.
-var aSubject = regexp.MustCompile(`^[0-9a-f]{32}$`)
+// How a subject is written, and a receipt's secret with or without its link.
+var (
+	aSubject = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	aReceipt = regexp.MustCompile(`(?:^|/)([a-z2-7]{26})$`)
+)
 
 // person is `hien person locate|export|withdraw|erase`.
 func person(do string) func(context.Context, *call) error {
@@ -124,19 +127,18 @@ func person(do string) func(context.Context, *call) error {
 		}
 		switch len(c.words) {
 		case 0:
-			number, err := readNumber(os.Stdin, c.err)
+			line, err := readNumber(os.Stdin, c.err)
 			if err != nil {
 				return err
 			}
-			o.Number = number
-		case 1:
-			if word := c.words[0]; aSubject.MatchString(word) {
-				o.Subject = consent.ID(word)
-			} else if _, err := hien.ParsePhone(word); err == nil {
-				return c.misused("a number does not belong on the command line, where others can see it: give it on standard input")
-			} else {
-				o.Receipt = word[strings.LastIndexByte(word, '/')+1:]
+			if o.Receipt = receiptIn(line); o.Receipt == "" {
+				o.Number = line
 			}
+		case 1:
+			if !aSubject.MatchString(c.words[0]) {
+				return c.misused("that is no subject. A number or a receipt's link does not belong on the command line, where others can see it: give it on standard input")
+			}
+			o.Subject = consent.ID(c.words[0])
 		default:
 			return c.misused("one person at a time")
 		}
@@ -160,9 +162,10 @@ func person(do string) func(context.Context, *call) error {
 	}
 }
 
-// readNumber reads a person's number from a line of standard input.
+// readNumber reads a person's number, or a receipt's link, from a line of
+// standard input.
 func readNumber(in io.Reader, prompt io.Writer) (string, error) {
-	fmt.Fprint(prompt, "The person's number: ")
+	fmt.Fprint(prompt, "The person's number, or the link of a receipt: ")
 	line, err := bufio.NewReader(io.LimitReader(in, 256)).ReadString('\n')
 	if line = strings.TrimSpace(line); line != "" {
 		return line, nil
@@ -171,6 +174,15 @@ func readNumber(in io.Reader, prompt io.Writer) (string, error) {
 		return "", fmt.Errorf("read the person's number: %w", err)
 	}
 	return "", errors.New("nobody was named: type the number, or give a subject or a receipt's code behind the command")
+}
+
+// receiptIn is the secret in a receipt's link, or alone; empty when the line is
+// none.
+func receiptIn(line string) string {
+	if found := aReceipt.FindStringSubmatch(line); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 func openRequest(ctx context.Context, c *call) error {

@@ -34,7 +34,7 @@ func TestWhatIsDoneForAPersonWhoAsks(t *testing.T) {
 	}{
 		{"person locate " + subject, 0, subject},
 		{"person locate 00000000000000000000000000000000", 0, "Nothing is kept of this person."},
-		{"person locate guessed", 0, "Nothing is kept of this person."},
+		{"person locate http://10.77.0.1/receipt/abcdefghijklmnopqrstuvwxyz", 2, "does not belong on the command line"},
 		{"person locate 0912345678", 2, "does not belong on the command line"},
 		{"person requests", 0, "Nobody has asked for anything"},
 		{"person request erase --by phone", 0, "Request 1 (erase, by phone) is open."},
@@ -85,6 +85,18 @@ func TestANumberIsReadFromStandardInput(t *testing.T) {
 	for _, text := range []string{"", "\n", "   \n"} {
 		if _, err := readNumber(strings.NewReader(text), &strings.Builder{}); !errors.Is(err, hien.ErrNoReceipt) {
 			t.Errorf("%q: %v; want that nobody is named", text, err)
+		}
+	}
+}
+
+func TestAReceiptsLinkIsToldFromANumber(t *testing.T) {
+	const secret = "abcdefghijklmnopqrstuvwx27"
+	for line, want := range map[string]string{
+		secret: secret, "http://10.77.0.1:8080/receipt/" + secret: secret,
+		"0912 345 678": "", "84912345678": "", "abc": "", secret + "a": "", "91234567891234567891234567": "",
+	} {
+		if got := receiptIn(line); got != want {
+			t.Errorf("%q: %q; want %q", line, got, want)
 		}
 	}
 }

@@ -163,7 +163,8 @@ func personInWords(err error) error {
 		return badRequest("%v; want one of %s, by %s", err, strings.Join(consent.Requests, ", "), strings.Join(hien.RequestChannels, ", "))
 	case errors.Is(err, hien.ErrNoRequest):
 		return refusal{http.StatusNotFound, err.Error() + ": `hien person requests` lists them"}
-	case errors.Is(err, hien.ErrRequestClosed), errors.Is(err, hien.ErrExtended), errors.Is(err, hien.ErrNoReason), errors.Is(err, hien.ErrClockUnset):
+	case errors.Is(err, hien.ErrRequestClosed), errors.Is(err, hien.ErrExtended), errors.Is(err, hien.ErrNoReason), errors.Is(err, hien.ErrClockUnset),
+		errors.Is(err, hien.ErrNoDeadline), errors.Is(err, hien.ErrNoBrandKey):
 		return refusal{http.StatusConflict, err.Error()}
 	}
 	return err
