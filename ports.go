@@ -294,6 +294,11 @@ type Who struct {
 	Subject consent.ID
 	Key     LeadKey
 	Mark    Mark
+
+	// Also are further lead keys of the number whose Key this is, by which the
+	// record may know the same person under another name. Person and Erase look
+	// at them.
+	Also []LeadKey
 }
 
 // A Receipt is what a person can see of a consent given here.

@@ -199,7 +199,8 @@ func (g *Gateway) Named(ctx context.Context, p Phone) (who Who, erased string, e
 	case s.Brand.IsZero():
 		return Who{}, "", ErrNoBrandKey
 	}
-	for _, key := range append([]LeadKey{s.Brand.LeadKey(p)}, s.earlier(p)...) {
+	keys := append([]LeadKey{s.Brand.LeadKey(p)}, s.earlier(p)...)
+	for _, key := range keys {
 		if day, buried, err := g.parts.Eraser.Buried(ctx, key); err != nil {
 			return Who{}, "", err
 		} else if buried {
@@ -207,7 +208,7 @@ func (g *Gateway) Named(ctx context.Context, p Phone) (who Who, erased string, e
 		}
 		switch _, err := g.parts.Eraser.Person(ctx, Who{Key: key}); {
 		case err == nil:
-			return Who{Key: key}, erased, nil
+			return Who{Key: key, Also: keys}, erased, nil
 		case !errors.Is(err, ErrNoReceipt):
 			return Who{}, "", err
 		}

@@ -1,6 +1,7 @@
 package hien_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -126,6 +127,48 @@ func TestARenameNeedsANameBefore(t *testing.T) {
 	for _, before := range []hien.LeadKey{"", "k2:00"} {
 		if e, err := hien.NewEvent(c, consent.VisitFrequency, hien.Renamed, "k2:00", start, hien.Facts{Previous: before}); err == nil {
 			t.Errorf("renamed from %q: got %v, want an error", before, e)
+		}
+	}
+}
+
+// Who withdrew before the rotation and came back after it has two names that
+// only the number joins. Asked by the number, both are found and both go.
+func TestANumberFindsWhatIsKeptUnderEveryBrandKey(t *testing.T) {
+	p := newPorch(t)
+	first, err := hien.NewBrandKeys(hien.NewBrandKey(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := first.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.rotate(first)
+	p.give(device(1), "0987654321", consent.ContactZalo)
+	receipt := p.greet(device(1)).Receipt
+	if err := p.Withdraw(t.Context(), hien.Who{Receipt: hien.ReceiptHash(receipt)}, nil, "portal", p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.rotate(second)
+	p.give(device(2), "0987654321", consent.ContactZalo)
+
+	who, _, err := p.Named(t.Context(), phone(t, "0987654321"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, err := p.Person(t.Context(), who)
+	if err != nil || len(people) != 2 || !people[0].Consent.Allows(consent.ContactZalo) {
+		t.Errorf("%d names, %v; want two, that by which the person is known now first", len(people), err)
+	}
+	if _, err := p.Erase(t.Context(), who, "control", p.now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Receipt(t.Context(), receipt); !errors.Is(err, hien.ErrNoReceipt) {
+		t.Errorf("the receipt of before the rotation: %v; want that it is gone", err)
+	}
+	for _, key := range []hien.BrandKey{first.Current(), second.Current()} {
+		if _, buried, err := p.record.Buried(t.Context(), key.LeadKey(phone(t, "0987654321"))); err != nil || !buried {
+			t.Errorf("the tombstone under k%d: %v, %v", key.Version(), buried, err)
 		}
 	}
 }

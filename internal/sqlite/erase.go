@@ -121,7 +121,7 @@ func (r reader) everyName(ctx context.Context, who hien.Who) (rows []person, peo
 	if err != nil {
 		return nil, nil, err
 	}
-	var keys []hien.LeadKey
+	keys := slices.Clone(who.Also)
 	for next := []person{m.row}; len(next) > 0; {
 		for _, row := range next {
 			p, err := r.whole(ctx, row)
