@@ -76,7 +76,7 @@ func leadkeys(c *call) error {
 	if err := c.writeRows(t, *format, *out); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "%s of brand key k%d made (%s from before 2018); %s could not be read; %s without a number %s left out.\n",
+	fmt.Fprintf(c.err, "%s of brand key k%d made (%s from before 2018);\n%s could not be read; %s without a number %s left out.\n",
 		count(len(t.rows), "lead key", "lead keys"), keys.Current().Version(), count(moved, "number", "numbers"), count(bad, "row", "rows"), count(empty, "row", "rows"), were(empty))
 	if bad > 0 {
 		return errSome

@@ -168,7 +168,7 @@ func open(c *call) error {
 	if err := c.writeRows(t, *format, *out); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "%s opened; %s could not be opened; %s without a sealed number %s left out.\n",
+	fmt.Fprintf(c.err, "%s opened; %s could not be opened;\n%s without a sealed number %s left out.\n",
 		count(len(t.rows), "number was", "numbers were"), count(bad, "row", "rows"), count(none, "row", "rows"), were(none))
 	if bad > 0 {
 		return errSome

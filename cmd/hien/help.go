@@ -12,7 +12,7 @@ import (
 
 // menu prints what can be asked of hien.
 func menu(w io.Writer) {
-	fmt.Fprintf(w, "Hiên %s greets the guests of a shop's WiFi, asks before it takes anything,\nand lets them in whether or not they give something.\n\n", hien.Version)
+	fmt.Fprintf(w, "Hiên %s greets the guests of a shop's WiFi, asks before it takes\nanything, and lets them in whether or not they give something.\n\n", hien.Version)
 	for _, cmd := range commands() {
 		fmt.Fprintf(w, "  hien %-16s %s\n", cmd.name, cmd.about)
 	}
