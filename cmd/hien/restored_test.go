@@ -84,7 +84,7 @@ func TestABackupIsPutBackInAShop(t *testing.T) {
 	if out := s.hien("leads", "--json"); strings.Contains(out, string(key[0])[:11]) || !strings.Contains(out, string(key[1])[:11]) {
 		t.Errorf("leads: %s; want the one who stays", out)
 	}
-	if out := s.hien("retention"); !strings.Contains(out, "visit_months=12") || !strings.Contains(out, "Nothing was deleted for its age yet.") {
+	if out := s.hien("retention"); !strings.Contains(out, "visit_months=12") || !strings.Contains(out, "audit_days=730") || !strings.Contains(out, "Nothing was deleted for its age yet.") {
 		t.Errorf("retention: %s", out)
 	}
 	if out := s.hien("inventory", "--lang", "en"); !strings.Contains(out, "People of whom there is data now: 1") {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/sqlite"
 )
 
 const retentionHelp = `
@@ -82,6 +84,19 @@ func (d *daemon) retention(ctx context.Context, limit, days int) (control.Retent
 		{consent.RuleRequests, "the file of a person's request"},
 	} {
 		v.Terms = append(v.Terms, control.Term{Rule: t.Says(term.rule), Of: term.of})
+	}
+	inDays := func(d time.Duration) int { return int(d / (24 * time.Hour)) }
+	for _, term := range []struct {
+		rule string
+		n    int
+		of   string
+	}{
+		{"ask_again_days", policy.AskAgainDays, "a no, under a mark that joins with nothing"},
+		{"access_log_months", policy.Retention.AccessLogMonths, "the access log, where one is kept or was"},
+		{"event_days", inDays(sqlite.MaxAge), "an event that the CDP has not taken"},
+		{"audit_days", inDays(sqlite.MaxDeedAge), "a line of the audit"},
+	} {
+		v.Terms = append(v.Terms, control.Term{Rule: fmt.Sprintf("%s=%d", term.rule, term.n), Of: term.of})
 	}
 	deleted, err := d.record.Deletions(ctx, limit)
 	if err != nil {
