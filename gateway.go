@@ -155,7 +155,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 		return gr, nil
 	}
 	guest.ID = d.Guest
-	gr.Receipt = guest.Receipt
+	gr.Receipt = guest.shownReceipt(now)
 	member := g.member(ctx, d.Guest)
 	if member.Known() {
 		if !guest.Gave && !zone.trusts(d.Guest.MAC) {

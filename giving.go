@@ -290,7 +290,8 @@ func (g *Gateway) Prove(ctx context.Context, d Device, code Code, now Moment) er
 	g.counting.note(d.Guest.MAC, countAgreed, now)
 	g.refused(d.Guest.MAC, form.refused(), now)
 	err = g.letIn(ctx, d, now, func(guest *Guest) {
-		guest.Gave, guest.Receipt, guest.Form = true, receipt, nil
+		guest.Gave, guest.Form = true, nil
+		guest.gets(receipt, now)
 		guest.Pass.Verified = !phone.IsZero() // else the staff's code proved that somebody is here
 	})
 	g.parts.Wake()

@@ -163,7 +163,8 @@ type Guest struct {
 	Form    *Form           // a half-finished opt-in
 	Inquiry *Inquiry        // a number that waits for its code, to see what is kept
 	Codes   []time.Duration // Moment.Up of each code sent to this device within a day
-	Receipt string          // the receipt's secret, shown until the stay ends
+	Receipt string          // the receipt's secret, of this stay
+	Given   time.Duration   // Moment.Up when it was given, see shownReceipt
 	Asked   bool            // it went on without in this stay, and is not asked again
 	Gave    bool            // it gave its number in this stay
 }
@@ -180,6 +181,25 @@ func (g *Guest) Remember(addr netip.Addr) (dropped netip.Addr) {
 		g.Addrs = g.Addrs[:MaxAddrs]
 	}
 	return dropped
+}
+
+// ReceiptShown is how long a device is shown the secret of its receipt after a
+// code was typed on it. A neighbour can take a device's address and with it the
+// device's place, most easily once its person has gone; whoever has the secret
+// sees and erases everything. It is long enough to open the portal again and
+// keep the link.
+const ReceiptShown = 30 * time.Minute
+
+// gets gives the guest the secret of a receipt; none is empty.
+func (g *Guest) gets(secret string, now Moment) { g.Receipt, g.Given = secret, now.Up }
+
+// shownReceipt is the secret of the receipt that the guest's device may be
+// shown; else empty.
+func (g *Guest) shownReceipt(now Moment) string {
+	if now.Up-g.Given >= ReceiptShown {
+		return ""
+	}
+	return g.Receipt
 }
 
 // A Form is an opt-in that waits for its code.

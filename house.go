@@ -81,7 +81,7 @@ type Greeting struct {
 	// internet is back.
 	NoInternet bool
 	Waiting    bool   // AtCode: the code was not sent yet, for want of internet
-	Receipt    string // the receipt's secret, after an opt-in in this stay; else empty
+	Receipt    string // the receipt's secret, for ReceiptShown after a code was right; else empty
 }
 
 // An Application is what a guest sent who agreed to something.

@@ -30,10 +30,11 @@ func (q *Inquiry) stale(keep time.Duration, now Moment) bool {
 
 // Mine is what a device is shown of its own person's data without a receipt.
 // A device's address proves little, as another can take it: so it shows what
-// stands, which the device can take back, and nothing else. Everything else is
-// for a receipt, or whoever proves the number.
+// stands, which the device can take back, and for ReceiptShown after a code was
+// typed on it the receipt. Everything else is for a receipt, or whoever proves
+// the number.
 type Mine struct {
-	Receipt  string          // of this stay; else empty
+	Receipt  string          // of this stay, see ReceiptShown; else empty
 	Standing consent.Consent // of the member whose device it is; allows nothing for any other
 	Asker    consent.Asker
 	Sends    bool          // whether a code can be sent now
@@ -49,7 +50,7 @@ func (g *Gateway) Mine(ctx context.Context, d Device, now Moment) (Mine, error) 
 	if err != nil {
 		return Mine{}, err
 	}
-	m := Mine{Receipt: guest.Receipt, Standing: g.member(ctx, d.Guest).Consent, Asker: g.settings.Load().Asker,
+	m := Mine{Receipt: guest.shownReceipt(now), Standing: g.member(ctx, d.Guest).Consent, Asker: g.settings.Load().Asker,
 		Sends: g.keeps() && g.parts.Reissuer != nil && g.online() && g.sends(now)}
 	if q := guest.Inquiry; q != nil && g.reads(q) {
 		m.Waits, m.LastTwo = true, q.LastTwo
@@ -140,7 +141,7 @@ func (g *Gateway) Confirm(ctx context.Context, d Device, code Code, now Moment) 
 	var bad bool
 	err = g.parts.Book.Change(d.Guest, func(guest *Guest) error {
 		switch q = guest.Inquiry; {
-		case q == nil && guest.Receipt != "":
+		case q == nil && guest.shownReceipt(now) != "":
 			secret = guest.Receipt // a second press of the button
 			return ErrUnchanged
 		case q == nil:
@@ -174,7 +175,7 @@ func (g *Gateway) Confirm(ctx context.Context, d Device, code Code, now Moment) 
 			guest.Inquiry = nil
 		}
 		if err == nil {
-			guest.Receipt = fresh
+			guest.gets(fresh, now)
 		}
 		return nil
 	}))

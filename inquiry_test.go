@@ -2,6 +2,7 @@ package hien_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -211,5 +212,42 @@ func TestANumberThatNobodyProvesIsForgotten(t *testing.T) {
 	}
 	if guest, _, err := p.book.Guest(d.Guest); err != nil || guest.Inquiry != nil {
 		t.Errorf("after a day: %+v, %v", guest.Inquiry, err)
+	}
+}
+
+// A device's address can be taken by a neighbour who waits until its person
+// has gone: what it is shown of a receipt ends long before the stay does.
+func TestADeviceIsShownItsReceiptForAWhileOnly(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.give(d, "0987654321", consent.VisitFrequency)
+	secret := p.greet(d).Receipt
+	shown := func() []bool {
+		own, err := p.Confirm(t.Context(), d, hien.NewCode(), p.now) // as when its button is pressed twice
+		if err != nil && !errors.Is(err, hien.ErrNoForm) {
+			t.Fatal(err)
+		}
+		return []bool{p.greet(d).Receipt == secret, p.mine(d).Receipt == secret, own == secret}
+	}
+	p.later(hien.ReceiptShown - time.Second)
+	if got := shown(); slices.Contains(got, false) {
+		t.Errorf("while its person is likely to be there the device is shown its receipt: %v", got)
+	}
+	p.later(time.Second)
+	if got := shown(); slices.Contains(got, true) {
+		t.Errorf("whoever has the device's address later is shown the receipt: %v", got)
+	}
+	if _, err := p.Receipt(t.Context(), secret); err != nil {
+		t.Errorf("the link that the person kept: %v", err)
+	}
+	if m := p.mine(d); !m.Standing.Allows(consent.VisitFrequency) {
+		t.Error("the member's device cannot take anything back")
+	}
+	if err := p.inquire(d, "0987654321"); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := p.Confirm(t.Context(), d, p.codes.of(d), p.now)
+	if err != nil || p.mine(d).Receipt != fresh {
+		t.Errorf("whoever proves the number sees the receipt again: %v", err)
 	}
 }

@@ -224,7 +224,7 @@ func (d *daemon) guests(ctx context.Context, limit int, full bool) (control.List
 	list := control.List[control.Guest]{Total: len(all), Items: []control.Guest{}}
 	for _, g := range all[:min(limit, len(all))] {
 		v := control.Guest{MAC: g.ID.MAC.String(), Zone: g.ID.Zone, PassLeft: seconds(g.Pass.Left(now)),
-			Since: g.Stay.Start.Wall, LastSeen: g.Stay.Last.Wall, AtCode: g.Form != nil, Gave: g.Gave, Bytes: g.Pass.Bytes,
+			Since: g.Stay.Start.Wall, LastSeen: g.Stay.Last.Wall, AtCode: g.Form != nil, Grace: g.Pass.Grace && g.Pass.Left(now) > 0, Gave: g.Gave, Bytes: g.Pass.Bytes,
 			Trusted: slices.Contains(zones[g.ID.Zone].Trusted, g.ID.MAC), Blocked: slices.Contains(zones[g.ID.Zone].Blocked, g.ID.MAC),
 			Spent: g.Pass.Spent && !g.Pass.Over(now), Waiting: g.Form != nil && g.Form.Waiting}
 		if full {

@@ -184,6 +184,8 @@ func (g Guest) stands() string {
 		return "blocked"
 	case g.Spent:
 		return "volume used up"
+	case g.Grace && g.PassLeft > 0:
+		stands = "grace" // as option grace
 	case g.PassLeft > 0:
 		stands = "online"
 	}

@@ -95,7 +95,7 @@ func guests() List[Guest] {
 	return List[Guest]{Total: 4, Items: []Guest{
 		{MAC: "02:00:5e:··:··:··", Zone: "guest", Addrs: []string{"192.0.2.17", "2001:db8::17"}, Since: ago(30 * time.Minute), LastSeen: ago(time.Minute), PassLeft: 3*3600 + 1800, Member: true},
 		{MAC: "02:00:5e:··:··:··", Zone: "guest", Addrs: []string{"2001:db8:1234:5678:9abc:def0:1234:5678"}, Since: ago(20 * time.Hour), LastSeen: now, PassLeft: 59, Gave: true},
-		{MAC: "02:00:5e:··:··:··", Zone: "terrace_garden_2", Since: ago(time.Minute), LastSeen: now, PassLeft: 290, AtCode: true},
+		{MAC: "02:00:5e:··:··:··", Zone: "terrace_garden_2", Since: ago(time.Minute), LastSeen: now, PassLeft: 290, AtCode: true, Grace: true},
 		{MAC: "02:00:5e:··:··:··", Zone: "guest", Since: now, LastSeen: now},
 	}}
 }

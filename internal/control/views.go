@@ -164,10 +164,11 @@ type Guest struct {
 	Since    time.Time `json:"since"` // of this stay
 	LastSeen time.Time `json:"last_seen"`
 	PassLeft int64     `json:"pass_left_seconds"`
-	Member   bool      `json:"member"`  // known by an earlier consent
-	AtCode   bool      `json:"at_code"` // a code is on its way
-	Gave     bool      `json:"gave"`    // agreed to something in this stay
-	Bytes    uint64    `json:"bytes"`   // that the pass has carried; counted where a limit asks for it
+	Member   bool      `json:"member"`          // known by an earlier consent
+	AtCode   bool      `json:"at_code"`         // a code is on its way
+	Grace    bool      `json:"grace,omitempty"` // the pass is one of some minutes, for the code to come
+	Gave     bool      `json:"gave"`            // agreed to something in this stay
+	Bytes    uint64    `json:"bytes"`           // that the pass has carried; counted where a limit asks for it
 	Trusted  bool      `json:"trusted,omitempty"`
 	Blocked  bool      `json:"blocked,omitempty"`
 	Spent    bool      `json:"spent,omitempty"`   // the volume is used up

@@ -83,6 +83,7 @@ func whole(id hien.GuestID) hien.Guest {
 		Codes:   []time.Duration{time.Minute, 2 * time.Minute},
 		Receipt: "receipt-one",
 		Asked:   true,
+		Given:   3 * time.Minute,
 		Gave:    true,
 		Form: &hien.Form{
 			Consent: "ffeeddccbbaa99887766554433221100", Agreed: []consent.Purpose{consent.ContactZalo},

@@ -34,6 +34,7 @@ type page struct {
 	Inquiry *hien.Inquiry   `json:"inquiry,omitempty"`
 	Codes   []time.Duration `json:"codes,omitempty"`
 	Receipt string          `json:"receipt,omitempty"`
+	Given   time.Duration   `json:"given,omitempty"` // as the receipt was
 	Asked   bool            `json:"asked,omitempty"`
 	Gave    bool            `json:"gave,omitempty"`
 }
@@ -74,7 +75,7 @@ func encode(tx *bbolt.Tx, g hien.Guest) ([]byte, error) {
 	p := page{
 		Addrs: g.Addrs, Stay: g.Stay, Ended: g.Ended, Inquiry: g.Inquiry, Codes: g.Codes,
 		Pass: g.Pass.Until, Bytes: g.Pass.Bytes, Moved: g.Pass.Moved, Spent: g.Pass.Spent, Open: g.Pass.Open, Grace: g.Pass.Grace, Proved: g.Pass.Verified,
-		Receipt: g.Receipt, Asked: g.Asked, Gave: g.Gave,
+		Receipt: g.Receipt, Given: g.Given, Asked: g.Asked, Gave: g.Gave,
 	}
 	if f := g.Form; f != nil {
 		p.Form = &form{
@@ -110,7 +111,7 @@ func decode(tx *bbolt.Tx, id hien.GuestID, value []byte) (hien.Guest, error) {
 	g := hien.Guest{
 		ID: id, Addrs: p.Addrs, Stay: p.Stay, Ended: p.Ended, Inquiry: p.Inquiry, Codes: p.Codes,
 		Pass:    hien.Pass{Until: p.Pass, Bytes: p.Bytes, Moved: p.Moved, Spent: p.Spent, Open: p.Open, Grace: p.Grace, Verified: p.Proved},
-		Receipt: p.Receipt, Asked: p.Asked, Gave: p.Gave,
+		Receipt: p.Receipt, Given: p.Given, Asked: p.Asked, Gave: p.Gave,
 	}
 	if f := p.Form; f != nil {
 		g.Form = &hien.Form{

@@ -121,7 +121,7 @@ func anyChange(t *rapid.T) func(*hien.Guest, time.Duration) {
 			func() { g.Codes = append(g.Codes[:len(g.Codes):len(g.Codes)], now) },
 			func() { g.Form = &hien.Form{Notice: notice(version), Sealed: sealed, LastTwo: "21"} },
 			func() { g.Form = nil },
-			func() { g.Receipt, g.Asked, g.Gave = "r", true, bits&1 == 0 },
+			func() { g.Receipt, g.Given, g.Asked, g.Gave = "r", time.Duration(bits), true, bits&1 == 0 },
 		} {
 			if bits>>bit&1 == 1 {
 				set()
