@@ -140,6 +140,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	s := g.settings.Load()
 	gr := Greeting{StoreName: s.StoreName, Zone: zone, Asker: s.Asker, NoInternet: !g.online(),
 		NoNumber: s.StaffCode && !g.sends(now)}
+	gr.Asker.NoNumber = gr.NoNumber // its notice speaks of none
 	if zone.blocks(d.Guest.MAC) {
 		gr.Step, gr.Why = Outside, WhyBlocked
 	}

@@ -55,6 +55,9 @@ func TestAShopThatSendsNothingTakesTheTillsCode(t *testing.T) {
 	if !slices.Equal(g.Ask, []consent.Purpose{consent.VisitFrequency}) || !g.NoNumber {
 		t.Errorf("greeting = %+v; want visit_frequency asked, which reaches nobody, without a number", g)
 	}
+	if n, err := g.Asker.Notice("en", g.StoreName, g.Ask); err != nil || !strings.Contains(n.Text(), "does not ask for your phone number") {
+		t.Errorf("the notice: %v, %s; want that it speaks of no number", err, n.Text())
+	}
 	a := p.application("0987654321", consent.VisitFrequency, consent.ContactZalo)
 	if err := p.Ask(t.Context(), d, a, p.now); !errors.Is(err, hien.ErrNoAsking) {
 		t.Errorf("Ask for what reaches a person: %v; want ErrNoAsking (R-CON-11)", err)

@@ -14,6 +14,7 @@ import (
 type Asker struct {
 	Policy     *Policy
 	Controller Controller
+	NoNumber   bool // no number is asked for: the code of the shop's till does
 }
 
 // Lacks are the facts that its notices still need. While there is one, nobody
@@ -34,7 +35,7 @@ func (a Asker) Notice(language, store string, purposes []Purpose) (Notice, error
 	if a.Policy == nil {
 		return Notice{}, ErrIncomplete
 	}
-	return a.Policy.Notice(language, store, a.Controller, purposes)
+	return a.Policy.notice(language, store, a.Controller, purposes, a.NoNumber)
 }
 
 // Ask is how one purpose is put to a person; false without a policy, or when

@@ -96,8 +96,8 @@ type Wording struct {
 }
 
 // A Paragraph of a notice. When says for which notices it is: "" for all,
-// "reaches", "recipients", "no_recipients", "operator", "transfer",
-// "access_log", or a purpose's name.
+// "number", "no_number", "reaches", "recipients", "no_recipients", "operator",
+// "transfer", "access_log", or a purpose's name.
 type Paragraph struct {
 	When string `json:"when,omitempty"`
 	VI   string `json:"vi"`
@@ -167,10 +167,15 @@ func (p *Policy) Lacks(c Controller) (missing []Fact) {
 // ErrIncomplete says that a notice lacks something of the controller's.
 var ErrIncomplete = errors.New("the notice is not complete")
 
-// Notice makes the notice that is put before a person: in one language, for
-// these purposes in this order. The same arguments make the same notice
-// (R-CON-4, R-CON-6). A fact that is missing is ErrIncomplete.
+// Notice makes the notice that is put before a person who gives a number: in
+// one language, for these purposes in this order. The same arguments make the
+// same notice (R-CON-4, R-CON-6). A fact that is missing is ErrIncomplete.
 func (p *Policy) Notice(language, store string, c Controller, purposes []Purpose) (Notice, error) {
+	return p.notice(language, store, c, purposes, false)
+}
+
+// notice is Notice, also for a person of whom no number is asked.
+func (p *Policy) notice(language, store string, c Controller, purposes []Purpose, noNumber bool) (Notice, error) {
 	if missing := p.Lacks(c); len(missing) > 0 {
 		return Notice{}, fmt.Errorf("%w: %v", ErrIncomplete, missing)
 	}
@@ -184,7 +189,7 @@ func (p *Policy) Notice(language, store string, c Controller, purposes []Purpose
 		n.Asks = append(n.Asks, ask)
 	}
 	for _, para := range p.Body {
-		if para.applies(c, purposes) {
+		if para.applies(c, purposes, noNumber) {
 			n.Body = append(n.Body, fill(Words{para.VI, para.EN}.in(language)))
 		}
 	}
@@ -198,10 +203,17 @@ func (p *Policy) Use(purpose Purpose) (Use, bool) {
 	return use, ok
 }
 
-func (para Paragraph) applies(c Controller, purposes []Purpose) bool {
+// conditions are what a paragraph's When can be beside a purpose.
+var conditions = []string{"", "number", "no_number", "reaches", "recipients", "no_recipients", "operator", "transfer", "access_log"}
+
+func (para Paragraph) applies(c Controller, purposes []Purpose, noNumber bool) bool {
 	switch para.When {
 	case "":
 		return true
+	case "number":
+		return !noNumber
+	case "no_number":
+		return noNumber
 	case "reaches":
 		return slices.ContainsFunc(purposes, Purpose.Reaches)
 	case "recipients":
@@ -308,6 +320,9 @@ func (p *Policy) faults() (faults []string) {
 	}
 	for i, para := range p.Body {
 		words(fmt.Sprintf("paragraph %d", i+1), Words{para.VI, para.EN})
+		if _, err := ParsePurpose(para.When); err != nil && !slices.Contains(conditions, para.When) {
+			fault("paragraph %d: there is no when %q", i+1, para.When)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Purposes)) {
 		use := p.Purposes[name]

@@ -37,29 +37,36 @@ func policy(t testing.TB, id string) *consent.Policy {
 func TestNoticesOfEachPolicy(t *testing.T) {
 	for _, id := range consent.Policies() {
 		for _, language := range []string{"vi", "en"} {
-			t.Run(id+" "+language, func(t *testing.T) {
-				n, err := policy(t, id).Notice(language, "Quán Hiên", owner, everyPurpose)
-				if err != nil {
-					t.Fatal(err)
+			for _, suffix := range []string{"", "-till"} {
+				name, purposes := "notice-"+id+suffix+"."+language+".txt", everyPurpose
+				if suffix != "" { // without a number nothing is asked that reaches a person
+					purposes = []consent.Purpose{consent.VisitFrequency, consent.ProfileExtra}
 				}
-				text := n.Text()
-				path := filepath.Join("testdata", "notice-"+id+"."+language+".txt")
-				if *update {
-					if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				a := consent.Asker{Policy: policy(t, id), Controller: owner, NoNumber: suffix != ""}
+				t.Run(name, func(t *testing.T) {
+					n, err := a.Notice(language, "Quán Hiên", purposes)
+					if err != nil {
 						t.Fatal(err)
 					}
-				}
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), text); diff != "" {
-					t.Errorf("%s (-want +got; rewrite with -update):\n%s", path, diff)
-				}
-				if strings.ContainsAny(text, "{}") {
-					t.Error("a name in braces was left")
-				}
-			})
+					text := n.Text()
+					path := filepath.Join("testdata", name)
+					if *update {
+						if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+							t.Fatal(err)
+						}
+					}
+					want, err := os.ReadFile(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if diff := cmp.Diff(string(want), text); diff != "" {
+						t.Errorf("%s (-want +got; rewrite with -update):\n%s", path, diff)
+					}
+					if strings.ContainsAny(text, "{}") {
+						t.Error("a name in braces was left")
+					}
+				})
+			}
 		}
 	}
 }
@@ -116,10 +123,19 @@ func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
 	alone.Recipients, alone.Operator = nil, ""
 	logged := owner
 	logged.AccessLog = true
+	untold := consent.Asker{Policy: p, Controller: owner, NoNumber: true}
+	till, err := untold.Notice("en", "Quán", []consent.Purpose{consent.VisitFrequency})
+	if err != nil || till.Substance != p.Substance(owner) {
+		t.Fatalf("the notice with the staff's code: %v, and the same in substance", err)
+	}
 	for name, c := range map[string]struct {
 		text, part string
 		want       bool
 	}{
+		"a number, when one is given":        {text(owner, consent.VisitFrequency), "A number that is not confirmed", true},
+		"no number, when none is asked for":  {text(owner, consent.VisitFrequency), "does not ask for your phone number", false},
+		"that none is asked for":             {till.Text(), "does not ask for your phone number", true},
+		"no more of it":                      {strings.Replace(till.Text(), "does not ask for your phone number", "", 1), "number", false},
 		"visits, when they are remembered":   {text(owner, consent.VisitFrequency), "pseudonymised mark of this device", true},
 		"no visits, when they are not":       {text(owner, consent.ContactZalo), "pseudonymised mark of this device", false},
 		"a sealed number, to reach somebody": {text(owner, consent.ContactZalo), "sealed with a key", true},
@@ -189,6 +205,7 @@ func TestADamagedPolicyIsRefused(t *testing.T) {
 		"hours that are none":          {edit(`"22:00"`, `"25:00"`), "sending is not whole"},
 		"a channel without a cap":      {edit(`"max_per_month": 2`, `"max_per_month": 0`), "no max_per_month"},
 		"a fact that no shop can tell": {edit(`"controller_name"`, `"controller_mood"`), "controller_mood"},
+		"a condition that is none":     {edit(`"when": "number"`, `"when": "numbr"`), "there is no when"},
 		"something behind its end":     {append(slices.Clone(good), "{}"...), "follows its end"},
 		"too large":                    {[]byte(strings.Repeat(" ", 300<<10)), "at most"},
 	} {

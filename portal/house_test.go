@@ -96,7 +96,9 @@ func madeUp() consent.Asker {
 
 // notice is what the house asks for in a language.
 func (h *house) notice(lang templates.Language, purposes []consent.Purpose) consent.Notice {
-	n, err := h.asker.Notice(string(lang), h.store, purposes)
+	a := h.asker
+	a.NoNumber = h.till
+	n, err := a.Notice(string(lang), h.store, purposes)
 	if err != nil {
 		panic(err)
 	}
@@ -138,6 +140,7 @@ func (h *house) Greet(_ context.Context, d hien.Device, _ hien.Moment) (hien.Gre
 	g := h.guest(d)
 	gr := hien.Greeting{StoreName: h.store, Zone: h.zone, Asker: h.asker, Step: g.step, Visit: h.visits[d.Guest.MAC], Receipt: g.receipt,
 		PassLeft: g.pass, Grace: g.grace, StaffCode: g.till, NoNumber: h.till, BytesLeft: g.bytes, Why: g.why, BackIn: g.back, NoInternet: h.down, Waiting: g.waiting}
+	gr.Asker.NoNumber = h.till
 	switch {
 	case g.step == hien.AtCode:
 		gr.LastTwo, gr.TriesLeft, gr.CodeLeft = g.form.Phone.LastTwo(), g.tries, g.left

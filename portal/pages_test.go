@@ -191,11 +191,20 @@ func TestOnlyAnAndroidKeepsThePageBesideItsApps(t *testing.T) {
 	}
 }
 
-// TestATillsCodeNeedsNoNumber also sends what a page of before had asked for.
+// TestATillsCodeNeedsNoNumber also sends a number that nobody asked for, and
+// what a page of before had asked for: that page's notice spoke of a number.
 func TestATillsCodeNeedsNoNumber(t *testing.T) {
 	h := newHouse()
-	h.till = true
 	d := open(t, h)
+	before := d.filled("0987654321", consent.VisitFrequency)
+	h.till = true
+	if r := d.post(t, "/join", before); !strings.Contains(r.body, "No phone number is needed.") || !strings.Contains(r.body, `value="visit_frequency" checked`) {
+		t.Errorf("an answer to another notice is not asked for anew: %s", r.body)
+	}
+	notice := d.post(t, "/notice", d.filled("", consent.VisitFrequency))
+	if notice.wants(t, "The shop does not ask for your phone number."); strings.Contains(notice.body, "number that is not confirmed") {
+		t.Errorf("the notice speaks of a number: %s", notice.body)
+	}
 	if r := d.get(t, "/"); strings.Contains(r.body, `name="phone"`) || !strings.Contains(r.body, "No phone number is needed.") {
 		t.Errorf("the page asks for a number: %s", r.body)
 	}

@@ -60,7 +60,7 @@ func previewNotice(_ context.Context, c *call) error {
 	}
 	for _, z := range zones {
 		for _, lang := range templates.Languages {
-			g := hien.Greeting{StoreName: cfg.StoreName, Zone: z, Asker: asker, Ask: z.Asks()}
+			g := hien.Greeting{StoreName: cfg.StoreName, Zone: z, Asker: asker, Ask: z.Asks(), NoNumber: asker.NoNumber}
 			first, notice, err := portal.Preview(lang, g)
 			if err != nil {
 				return err
@@ -94,6 +94,7 @@ func (c *call) askers(name string) (*config.Config, consent.Asker, []hien.Zone, 
 	if err != nil {
 		return nil, consent.Asker{}, nil, err
 	}
+	asker.NoNumber = cfg.StaffCode() && len(cfg.Codes()) == 0
 	if lacks := asker.Lacks(); len(lacks) > 0 {
 		why := []string{"the notice is not complete"}
 		for _, f := range lacks {

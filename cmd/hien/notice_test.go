@@ -83,6 +83,10 @@ func TestNoticeShowPrintsWhatIsKeptAsProof(t *testing.T) {
 		!strings.Contains(out, "Công ty TNHH Hiên Mẫu") || !strings.Contains(out, "Privacy notice of Quán Hiên") {
 		t.Errorf("status %d, %s\n%s", status, errOut, out)
 	}
+	write(t, file, asks+"config sender 'till'\n\toption type 'staff'\n")
+	if _, out, errOut := said(t, "notice", "show", "--zone", "guest", "--lang", "en", "--config", file); !strings.Contains(out, "does not ask for your phone number") {
+		t.Errorf("where the staff tells the code: %s\n%s\nwant that it asks for no number", errOut, out)
+	}
 	for name, c := range map[string]struct {
 		args, text, want string
 	}{
