@@ -61,9 +61,7 @@ func theWholeWay(t *testing.T, p *chromium.Phone, l chromium.Look, name string) 
 		}
 	}
 	theFold("fresh")
-	if ages := p.Boxes("[for=yes], [for=no]"); len(ages) != 2 || ages[0].Width != ages[1].Width || ages[0].Height != ages[1].Height || ages[0].Top != ages[1].Top {
-		t.Errorf("the two answers to the question of age are not equal: %+v", ages)
-	}
+	p.TwoEqualAges("fresh")
 	if n := len(p.Boxes(".ask, .young")); n != 0 {
 		t.Errorf("%d parts are seen before the age is told", n)
 	}

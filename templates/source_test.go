@@ -167,5 +167,6 @@ func squeeze(css string) string {
 	css = cssComment.ReplaceAllString(css, "")
 	css = cssSpace.ReplaceAllString(css, " ")
 	css = cssTight.ReplaceAllString(css, "$1")
-	return strings.TrimSpace(strings.ReplaceAll(css, ";}", "}"))
+	// ": " and a combinator's spaces; " :" would be a descendant's.
+	return strings.TrimSpace(strings.NewReplacer(";}", "}", ": ", ":", " > ", ">", " ~ ", "~", " + ", "+").Replace(css))
 }

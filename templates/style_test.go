@@ -80,8 +80,8 @@ func TestTextCanBeRead(t *testing.T) {
 }
 
 func TestSqueezeKeepsTheRules(t *testing.T) {
-	got := squeeze("/* why */\na {\n\tb: c d;\n}\n@media (e: f) {\n\ta, g { b: c; }\n}\n")
-	if want := "a{b: c d}@media (e: f){a,g{b: c}}"; got != want {
+	got := squeeze("/* why */\na {\n\tb: c d;\n}\n@media (e: f) {\n\ta, g > h :i ~ j { b: c; }\n}\n")
+	if want := "a{b:c d}@media (e:f){a,g>h :i~j{b:c}}"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

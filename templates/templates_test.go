@@ -328,7 +328,7 @@ func TestAFreshPageTicksNothing(t *testing.T) {
 		// What is asked follows the two answers as their sibling: the style
 		// shows it once the first is chosen.
 		if yes, no, ask := strings.Index(html, `id="yes"`), strings.Index(html, `id="no"`), strings.Index(html, `<div class="ask">`); yes < 0 || no < yes || ask < no ||
-			strings.Index(html, `type="checkbox"`) < ask || strings.Index(html, `type="tel"`) < ask || !strings.Contains(html, "#yes:not(:checked) ~ .ask,#no:checked ~ .two{display: none}") {
+			strings.Index(html, `type="checkbox"`) < ask || strings.Index(html, `type="tel"`) < ask || !strings.Contains(html, "#yes:not(:checked)~.ask,#no:checked~.two{display:none}") {
 			t.Errorf("%s: what is asked can be seen before the age is told", lang)
 		}
 	}

@@ -214,8 +214,34 @@ func (p *Phone) LooksRight(name string) {
 	if got := Ask[float64](p, `(document.documentElement.style.fontSize = "34px", document.documentElement.scrollWidth)`); got > p.width {
 		p.t.Errorf("%s: with text twice as large the page is %.0fpx wide", name, got)
 	}
+	const out = `Math.max(...[...document.querySelectorAll("main *")].filter(e => e.className != "go").map(e => e.getBoundingClientRect().right)) - document.querySelector("main").getBoundingClientRect().right`
+	if got := Ask[float64](p, out); got > 0.5 {
+		p.t.Errorf("%s: with text twice as large something sticks %.0fpx out of the margin", name, got)
+	}
 	Ask[string](p, `document.documentElement.style.fontSize = ""`)
 }
+
+// TwoEqualAges checks that the answers to the question of age are alike, also
+// with text twice as large.
+func (p *Phone) TwoEqualAges(name string) {
+	p.t.Helper()
+	for _, size := range []string{"", "34px"} {
+		Ask[string](p, `document.documentElement.style.fontSize = "`+size+`"`)
+		two := p.Boxes(`[for=yes], [for=no]`)
+		if len(two) != 2 || two[0].Width != two[1].Width || two[0].Height != two[1].Height || two[0].Top != two[1].Top && two[0].Left != two[1].Left {
+			p.t.Errorf("%s, text of size %q: the two answers to the question of age are not alike: %v", name, size, two)
+		}
+		dots := p.Boxes(`#yes, #no`)
+		for i, d := range dots {
+			if at := two[i]; d.Left < at.Left || abs(d.Top+d.Height/2-at.Top-at.Height/2) > 1 {
+				p.t.Errorf("%s, text of size %q: %s is not in the middle of %s", name, size, d, at)
+			}
+		}
+	}
+	Ask[string](p, `document.documentElement.style.fontSize = ""`)
+}
+
+func abs(x float64) float64 { return max(x, -x) }
 
 // TwoEqualAnswers checks R-CON-3 as it is drawn, also with text twice as large.
 func (p *Phone) TwoEqualAnswers(name string) {
