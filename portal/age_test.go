@@ -11,7 +11,7 @@ import (
 // TestTheQuestionOfAge is R-CHILD-1 at the door: what each answer does, and
 // what none does.
 func TestTheQuestionOfAge(t *testing.T) {
-	const missing = "Please say whether you are 16 or older, or go online without."
+	const missing = "Please say whether you are 16 or older, or go online without signing up."
 	for _, c := range []struct {
 		name   string
 		age    string
