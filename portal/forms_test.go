@@ -220,7 +220,7 @@ func TestEveryPageFitsTheFirstWindow(t *testing.T) {
 			h.store, h.zone.Offer, h.zone.Terms = long(64), long(200), long(400)
 			h.asker.Controller = consent.Controller{Name: long(120), Address: long(200), TaxID: long(32), Contact: long(120),
 				Delivers: true, Operator: long(120), Transfer: long(120), AccessLog: true}
-			for i := range 16 {
+			for i := range 8 { // the configuration takes no more
 				h.asker.Controller.Recipients = append(h.asker.Controller.Recipients, string('A'+rune(i))+long(79))
 			}
 			h.zone.Purposes = append(asked[:2:2], "contact_sms", "ads_audience", "profile_extra", "share_partner:quan-ben-canh-duong-nguyen-hue-1")

@@ -233,10 +233,13 @@ func (d *daemon) openRecord(ctx context.Context) {
 }
 
 // parts are what the gateway works with. A nil *sqlite.Store must not become
-// a Record that is not nil.
+// a Record that is not nil, nor a nil *accesslog.Log Sessions.
 func (d *daemon) parts() hien.Parts {
 	p := hien.Parts{Book: d.book, Shelf: d.book, Door: d.door, Meter: d.door, Lender: d.door, Router: d.key,
-		Sessions: d.access, Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
+		Online: d.uplink.Online, Within: d.within, Wake: d.wake, Log: d.log}
+	if d.access != nil {
+		p.Sessions = d.access
+	}
 	if d.record != nil {
 		p.Record, p.Eraser, p.Reissuer, p.Requests, p.Audit, p.Keeper, p.Refusals = d.record, d.record, d.record, d.record, d.record, d.record, d.record
 	}
