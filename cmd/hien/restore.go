@@ -289,6 +289,9 @@ func (r *restoring) goOn(ctx context.Context, store *sqlite.Store, key hien.Rout
 	if lost := int64(r.here.head.Seq) - int64(r.b.Manifest.Seq); lost > 0 {
 		r.say("%d entries of the ledger that stood here are lost, and the ledger says so.", lost)
 	}
+	if err := store.Carry(ctx, r.here.beside, !r.newKey); err != nil {
+		return err
+	}
 	graves := r.here.graves
 	if r.newKey {
 		graves = nil // they are the old key's

@@ -22,6 +22,7 @@ import (
 type replaced struct {
 	head   consent.Head // where it is later than the backup's; else zero
 	graves []sqlite.Grave
+	beside sqlite.Unrecorded
 	untold []hien.LeadKey // of whose end the CDP was not told yet
 }
 
@@ -103,6 +104,11 @@ func (r *restoring) compare(ctx context.Context, l *sqlite.Ledger) error {
 	same, err := r.sameLedger(ctx, l, head)
 	if err != nil {
 		return err
+	}
+	if same {
+		if r.here.beside, err = l.Unrecorded(ctx); err != nil {
+			return err
+		}
 	}
 	after := theirs.Seq
 	switch {

@@ -679,3 +679,48 @@ func TestAnOlderRecordBuriesNobody(t *testing.T) {
 		t.Errorf("%d leads, and the ledger: %v; want the one who consented anew", n, s.kinds())
 	}
 }
+
+// TestRequestsAndRefusalsAreNotLost: what people asked for since the backup has
+// a legal clock that goes on, and who said no is not asked again.
+func TestRequestsAndRefusalsAreNotLost(t *testing.T) {
+	for _, newKey := range []bool{false, true} {
+		s := newKeptShop(t)
+		s.gives(1, consent.ContactZalo)
+		open := func(kind string) int64 {
+			r, err := s.record.OpenRequest(t.Context(), hien.Request{Kind: kind, Channel: "phone", By: "lan", Received: keptSince.Wall, Due: keptSince.Wall.AddDate(0, 0, 30)}, keptSince.Wall.AddDate(-1, 0, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.Number
+		}
+		both, mark := open("access"), s.key.RefusalMark(hien.MAC{2, 0, 0x5e, 0x10, 0, 9})
+		s.close()
+		file := s.backUp()
+		s.open()
+		later := open("erase")
+		_, err := s.record.EditRequest(t.Context(), both, func(r *hien.Request) error { r.Acked = keptSince.Wall; return nil })
+		err = errors.Join(err, s.record.KeepRefusals(t.Context(), "2026-11-24", []hien.Refusal{{Mark: mark, Purposes: []consent.Purpose{consent.ContactZalo}}}, "2026-11-01"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.close()
+		if newKey {
+			s.mustRestore(s, file, "--new-key")
+		} else {
+			s.mustRestore(s, file)
+		}
+		all, err := s.record.ListRequests(t.Context(), 10)
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%d requests, %v; want 2", len(all), err)
+		}
+		for _, r := range all {
+			if r.Number == both && r.Acked.IsZero() || r.Number == later && r.Kind != "erase" {
+				t.Errorf("request %+v", r)
+			}
+		}
+		no, err := s.record.Refused(t.Context(), mark, "")
+		if want := !newKey; err != nil || slices.Contains(no, consent.ContactZalo) != want {
+			t.Errorf("with another key %t: refused %v, %v; want it kept: %t", newKey, no, err, want)
+		}
+	}
+}

@@ -72,6 +72,63 @@ func (s *Store) Bury(ctx context.Context, graves []Grave) (found []consent.ID, e
 	return found, err
 }
 
+// Unrecorded is what a record holds that its ledger knows nothing of, and that
+// must not be lost with it: what people asked for, whose legal clocks go on, and
+// what devices said no to.
+type Unrecorded struct {
+	requests []hien.Request
+	refusals []refusalRow
+}
+
+// A refusalRow is a refusal as it lies in a record.
+type refusalRow struct {
+	mark          []byte
+	day, purposes string
+}
+
+// Unrecorded reads it, nothing from a record of an older schema.
+func (l *Ledger) Unrecorded(ctx context.Context) (u Unrecorded, err error) {
+	if there, err := hasTable(ctx, l.db, "requests"); err != nil || !there {
+		return u, fault(l.path, "read the requests", err)
+	}
+	if u.requests, err = collect(ctx, l.db, func(rows *sql.Rows) (hien.Request, error) { return scanRequest(rows.Scan) },
+		"SELECT "+requestColumns+" FROM requests"); err != nil {
+		return u, fault(l.path, "read the requests", err)
+	}
+	u.refusals, err = collect(ctx, l.db, func(rows *sql.Rows) (r refusalRow, err error) { return r, rows.Scan(&r.mark, &r.day, &r.purposes) },
+		"SELECT mark, day, purposes FROM refusals")
+	return u, fault(l.path, "read refusals", err)
+}
+
+// Carry takes over what another record of this ledger holds beside it, and
+// without refusals where those are of another router's key. Of a request that
+// both know, the one goes on that has come further.
+func (s *Store) Carry(ctx context.Context, u Unrecorded, refusals bool) error {
+	return s.write(ctx, "carry requests over", func(t *tx) error {
+		for _, r := range u.requests {
+			if _, err := t.exec(ctx, "INSERT INTO requests ("+requestColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				ON CONFLICT DO UPDATE SET acked = excluded.acked, due = excluded.due, extended = excluded.extended,
+					closed = excluded.closed, outcome = excluded.outcome, reason = excluded.reason, proof = excluded.proof
+				WHERE closed = 0 AND acked <= excluded.acked AND due <= excluded.due`,
+				r.Number, r.Kind, r.Channel, r.By, r.Policy, date(r.Received), date(r.AckDue), date(r.Acked), date(r.Due), date(r.Latest), r.Extended,
+				date(r.Closed), r.Outcome, r.Reason, r.Proof); err != nil {
+				return err
+			}
+		}
+		if !refusals {
+			return nil
+		}
+		for _, r := range u.refusals {
+			if _, err := t.exec(ctx, `INSERT INTO refusals (mark, day, purposes) VALUES (?, ?, ?)
+				ON CONFLICT DO UPDATE SET purposes = excluded.purposes WHERE length(purposes) < length(excluded.purposes)`,
+				r.mark, r.day, r.purposes); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // hasTable reports whether a record has a table: one that is read alone may be
 // of an older schema.
 func hasTable(ctx context.Context, q querier, name string) (there bool, err error) {
