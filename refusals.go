@@ -97,7 +97,8 @@ func (g *Gateway) refusedSince(now Moment) string {
 }
 
 // keepRefusals records those that wait, and deletes those that count no more.
-// With nothing to do, nothing is written.
+// With nothing to do, nothing is written; while the date is doubted nothing is
+// done, as by a wrong one every no would be too old, or stay for years.
 func (g *Gateway) keepRefusals(ctx context.Context, now Moment) error {
 	since := g.refusedSince(now)
 	if since == "" || g.parts.Shelf == nil || g.parts.Refusals == nil {
@@ -111,6 +112,15 @@ func (g *Gateway) keepRefusals(ctx context.Context, now Moment) error {
 		return nil
 	}
 	next.Store(int64(now.Up + refusalsFirst)) // again, if it fails
+	if g.parts.Keeper != nil {
+		clock, err := g.parts.Keeper.WallClock(ctx)
+		if err != nil {
+			return err
+		}
+		if _, believed := clock.Believes(now); !believed {
+			return nil
+		}
+	}
 	waiting, err := g.parts.Shelf.RefusalsWaiting()
 	if err != nil {
 		return err

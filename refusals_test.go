@@ -147,6 +147,46 @@ func TestRefusalsGoWhenNothingIsAskedAnyMore(t *testing.T) {
 	}
 }
 
+// TestAWrongDateEndsNoRefusal: a time server that is wrong by months deletes no
+// no, and what was said meanwhile waits for a date that is believed.
+func TestAWrongDateEndsNoRefusal(t *testing.T) {
+	p := newPorch(t)
+	p.keeps()
+	if _, err := p.RetainNow(t.Context(), p.now); err != nil { // the date is believed
+		t.Fatal(err)
+	}
+	refuse := func(d hien.Device) hien.Mark {
+		p.greet(d)
+		if err := p.Refuse(t.Context(), d, both, p.now); err != nil {
+			t.Fatal(err)
+		}
+		return p.parts.Router.RefusalMark(d.Guest.MAC)
+	}
+	first := refuse(device(1))
+	for range 3 {
+		p.tick()
+		p.later(61 * time.Minute)
+	}
+	right := p.now
+	p.now.Wall = p.now.Wall.AddDate(0, 6, 0)
+	second := refuse(device(2))
+	p.tick()
+	p.later(61 * time.Minute)
+	p.tick()
+	if no, err := p.record.Refused(t.Context(), first, ""); err != nil || !slices.Equal(no, both) {
+		t.Errorf("by a wrong date what was refused is %v, %v; want it kept", no, err)
+	}
+	if no, err := p.record.Refused(t.Context(), second, ""); err != nil || len(no) != 0 {
+		t.Errorf("%v was recorded with a wrong date, %v", no, err)
+	}
+	p.now.Wall = right.Wall.Add(p.now.Up - right.Up)
+	p.later(61 * time.Minute)
+	p.tick()
+	if no, err := p.record.Refused(t.Context(), second, consent.Day(right.Wall)); err != nil || !slices.Equal(no, both) {
+		t.Errorf("with the right date again: %v, %v", no, err)
+	}
+}
+
 // keptRefusals counts what is recorded, and fails when told to.
 type keptRefusals struct {
 	hien.Refusals
