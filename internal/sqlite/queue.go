@@ -144,14 +144,19 @@ type places map[consent.ID]int64
 // everything, then withdrawals, else oldest first. Whether an event's purpose
 // still stands, and its person has not been erased, is asked again here
 // (R-CON-7, R-MKT-4); an event that may not be sent is deleted. Once the
-// clock is in step, the moments that were taken before are corrected.
+// clock is in step, the moments that were taken before are corrected. Nothing is
+// too old by a date that is doubted.
 func (s *Store) Batch(ctx context.Context, limit int, now hien.Moment) ([]hien.Event, error) {
 	b := builder{store: s, standing: make(map[person]consent.Consent), unreadable: make(map[consent.ID]string), places: make(places)}
 	err := s.write(ctx, "build batch", func(t *tx) error {
 		if err := t.restamp(ctx, now); err != nil {
 			return err
 		}
-		if now.InStep {
+		clock, err := t.wallClock(ctx)
+		if err != nil {
+			return err
+		}
+		if _, believed := clock.Believes(now); believed {
 			if err := t.dropOld(ctx, now); err != nil {
 				return err
 			}

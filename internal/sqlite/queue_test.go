@@ -192,6 +192,8 @@ func TestTheQueueDropsWhatIsOlderThanItsAge(t *testing.T) {
 	}
 	old := guess(0)
 	old.Boot = "boot-0"
+	wrong := days(400) // as a time server says that is wrong, after a start
+	wrong.Boot, wrong.Up = "boot-2", time.Hour
 	for name, c := range map[string]struct {
 		queued []hien.Moment
 		now    hien.Moment
@@ -202,6 +204,7 @@ func TestTheQueueDropsWhatIsOlderThanItsAge(t *testing.T) {
 		"all are too old": {[]hien.Moment{days(0), days(1)}, days(200), 0},
 		"one of an unknown age before an old one":  {[]hien.Moment{old, days(1), days(100)}, days(101), 1},
 		"one of an unknown age before a young one": {[]hien.Moment{old, days(100)}, days(101), 2},
+		"a date that is far ahead is doubted":      {[]hien.Moment{days(0), days(1)}, wrong, 2},
 		"a clock that is not in step says nothing": {[]hien.Moment{days(0)}, guess(200 * 24 * 60), 1},
 		"a queue whose clock was never set stays":  {[]hien.Moment{old, old}, days(400), 2},
 		"an empty queue": {nil, days(400), 0},
@@ -267,6 +270,7 @@ func TestNothingThatRunsOftenReadsAWholeTable(t *testing.T) {
 		{"SELECT " + visitColumns + " FROM visits JOIN people USING (person) WHERE person = ? AND (id = ? OR start_boot = ? AND start_up = ?) ORDER BY +person, number", 4},
 		{"SELECT number FROM visits WHERE person = ? ORDER BY number DESC LIMIT 1", 1},
 		{"SELECT person FROM marks WHERE mark = ?", 1},
+		{"SELECT purposes FROM refusals WHERE mark = ? AND day >= ?", 2},
 		{"SELECT subject FROM people WHERE lead_key = ?", 1},
 		{"SELECT person FROM receipts JOIN consents ON seq = consent WHERE secret = ?", 1},
 		{"SELECT seq FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", 2},

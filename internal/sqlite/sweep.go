@@ -23,12 +23,6 @@ const (
 	sweepPeople = 25 // whose rows are looked for in whole tables
 )
 
-// How many lines of what was deleted are kept, and for how long.
-const (
-	MaxDeletions   = 5_000
-	MaxDeletionAge = 5 * 366 * 24 * time.Hour
-)
-
 // A sweeper does one part of a sweep.
 type sweeper struct {
 	hien.Sweep
@@ -495,51 +489,4 @@ func (w *sweeper) oldEvents(ctx context.Context, then time.Time) (int, error) {
 	}
 	err := w.t.QueryRowContext(ctx, count).Scan(&after)
 	return after - before, err
-}
-
-// WallClock is what is remembered of the date; without it the date of the
-// latest consent that has one.
-func (s *Store) WallClock(ctx context.Context) (w hien.WallClock, err error) {
-	err = s.read(ctx, "read the date", func(r reader) error {
-		last, doubt := stamp{inStep: true}, stamp{inStep: true}
-		err := r.QueryRowContext(ctx, "SELECT last_wall, last_boot, last_up, doubt_wall, doubt_boot, doubt_up FROM wall_clock").
-			Scan(&last.wall, &last.boot, &last.up, &doubt.wall, &doubt.boot, &doubt.up)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			err = r.QueryRowContext(ctx, "SELECT wall, boot, up FROM consents WHERE in_step = 1 ORDER BY seq DESC LIMIT 1").Scan(&last.wall, &last.boot, &last.up)
-			if errors.Is(err, sql.ErrNoRows) {
-				return nil
-			}
-		case err == nil && doubt.wall != 0:
-			w.Doubt = doubt.moment()
-		}
-		w.Last = last.moment()
-		return err
-	})
-	return w, err
-}
-
-// KeepWallClock remembers the date.
-func (s *Store) KeepWallClock(ctx context.Context, w hien.WallClock) error {
-	return s.write(ctx, "keep the date", func(t *tx) error { return t.keepWallClock(ctx, w) })
-}
-
-// keepWallClock writes the date, unless it is there.
-func (t *tx) keepWallClock(ctx context.Context, w hien.WallClock) error {
-	last, doubt := stampOf(w.Last), stampOf(w.Doubt)
-	_, err := t.exec(ctx, `INSERT INTO wall_clock VALUES (1, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET last_wall = excluded.last_wall, last_boot = excluded.last_boot, last_up = excluded.last_up,
-			doubt_wall = excluded.doubt_wall, doubt_boot = excluded.doubt_boot, doubt_up = excluded.doubt_up
-		WHERE last_wall <> excluded.last_wall OR doubt_wall <> excluded.doubt_wall`,
-		last.wall, last.boot, last.up, doubt.wall, doubt.boot, doubt.up)
-	return err
-}
-
-// Deletions are what was deleted for its age, the latest first.
-func (s *Store) Deletions(ctx context.Context, limit int) ([]hien.Deletion, error) {
-	return view(ctx, s, "list deletions", "SELECT day, what, rule, policy, count FROM deletions ORDER BY day DESC, what, rule, policy LIMIT ?", limit,
-		func(rows *sql.Rows) (d hien.Deletion, err error) {
-			err = rows.Scan(&d.Day, &d.What, &d.Rule, &d.Policy, &d.Count)
-			return d, err
-		})
 }
