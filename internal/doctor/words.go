@@ -46,7 +46,7 @@ var findings = map[ID]map[Language]string{
 	},
 	GateOpen: {
 		English:    "The second gate is open (%[1]v): if a program empties the firewall, everybody gets out without the portal.",
-		Vietnamese: "Cổng thứ hai đang mở (%[1]v): nếu có chương trình nào xóa tường lửa, mọi người sẽ vào mạng mà không qua trang chào.",
+		Vietnamese: "Cổng thứ hai đang mở (%[1]v): nếu có chương trình nào xoá tường lửa, mọi người sẽ vào mạng mà không qua trang chào.",
 	},
 	MarkTaken: {
 		English:    "The mark bit of Hiên, %[1]v, is also used by the routing rules of %[2]v: guests' packets may take the wrong way.",
@@ -110,11 +110,11 @@ var findings = map[ID]map[Language]string{
 	},
 	ClockWrong: {
 		English:    "The clock is not in step yet. Certificates may look too old or too new until it is.",
-		Vietnamese: "Đồng hồ chưa được chỉnh. Cho tới lúc đó, chứng chỉ có thể bị coi là hết hạn.",
+		Vietnamese: "Đồng hồ chưa được chỉnh đúng. Trước khi chỉnh xong, chứng chỉ có thể bị coi là chưa có hiệu lực hoặc đã hết hạn.",
 	},
 	NoGuest: {
 		English:    "No guest could be played on %[2]v: %[1]v. What only a guest can see is unproven.",
-		Vietnamese: "Không đóng vai khách trên %[2]v được: %[1]v. Những gì chỉ khách mới thấy thì chưa kiểm chứng.",
+		Vietnamese: "Không thử được như một khách trên %[2]v: %[1]v. Những gì chỉ khách mới thấy thì chưa kiểm chứng.",
 	},
 	NoDHCP: {
 		English:    "A guest gets no address: %[1]v.",

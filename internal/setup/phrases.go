@@ -60,11 +60,11 @@ var phrases = map[Phrase]map[Language]string{
 	},
 	badSealKey: {
 		English:    "A seal key is hien-seal-1: and 43 characters, as `hien keygen` prints it.",
-		Vietnamese: "Khóa niêm phong gồm hien-seal-1: và 43 ký tự, như `hien keygen` in ra.",
+		Vietnamese: "Khoá niêm phong gồm hien-seal-1: và 43 ký tự, như `hien keygen` in ra.",
 	},
 	noSealKey: {
 		English:    "One of these purposes must reach the person, and that needs the brand's seal key: --seal-key KEY as `hien keygen` prints it, or --seal-key new for a new pair.",
-		Vietnamese: "Có mục đích cần liên hệ được với khách, nên cần khóa niêm phong của thương hiệu: --seal-key KHÓA như `hien keygen` in ra, hoặc --seal-key new để tạo cặp khóa mới.",
+		Vietnamese: "Có mục đích cần liên hệ được với khách, nên cần khoá niêm phong của thương hiệu: --seal-key KHOÁ như `hien keygen` in ra, hoặc --seal-key new để tạo cặp khoá mới.",
 	},
 	noInterface: {
 		English:    "Which network interface are the guests on? This machine has %[1]v.",
@@ -112,7 +112,7 @@ var phrases = map[Phrase]map[Language]string{
 	},
 	cannotOWE: {
 		English:    "This router's WiFi software cannot encrypt without a password: it needs the whole wpad (wpad-mbedtls, say) in the place of wpad-basic.",
-		Vietnamese: "Phần mềm WiFi của bộ định tuyến này không mã hóa được khi không có mật khẩu: cần bản wpad đầy đủ (như wpad-mbedtls) thay cho wpad-basic.",
+		Vietnamese: "Phần mềm WiFi của bộ định tuyến này không mã hoá được khi không có mật khẩu: cần bản wpad đầy đủ (như wpad-mbedtls) thay cho wpad-basic.",
 	},
 	badYes: {
 		English:    "Want yes or no.",
@@ -219,7 +219,7 @@ var phrases = map[Phrase]map[Language]string{
 	askNetwork:     {English: "The router's address in the guest network. If in doubt, leave it.", Vietnamese: "Địa chỉ của bộ định tuyến trong mạng khách. Nếu không rõ, cứ để nguyên."},
 	askSSID:        {English: "What shall the guests' WiFi be called? none makes no WiFi.", Vietnamese: "WiFi cho khách tên là gì? Trả lời none nếu không tạo WiFi."},
 	askRadios:      {English: "On which WiFi devices? There are %[1]v; all means each of them.", Vietnamese: "Phát trên thiết bị WiFi nào? Có %[1]v; all là tất cả."},
-	askOWE:         {English: "Guests need no password. Shall newer phones be encrypted all the same?", Vietnamese: "Khách không cần mật khẩu. Có mã hóa cho điện thoại đời mới không?"},
+	askOWE:         {English: "Guests need no password. Shall newer phones be encrypted all the same?", Vietnamese: "Khách không cần mật khẩu. Có mã hoá cho điện thoại đời mới không?"},
 	askPurposes: {English: "What may guests be asked for, each in a box of its own that is not ticked?\nNumbers with commas between them, or none: then the portal greets and lets in.",
 		Vietnamese: "Xin phép khách những gì? Mỗi mục là một ô riêng, không đánh dấu sẵn.\nGhi các số, cách nhau bằng dấu phẩy, hoặc none: khi đó chỉ chào và mời vào."},
 	askController: {English: "Who answers for what guests agree to? The company or person, as registered. none leaves it open, and nothing is asked until it is known.",
@@ -229,7 +229,7 @@ var phrases = map[Phrase]map[Language]string{
 	askContact: {English: "How do guests reach whoever answers for their data? An address for mail, or a telephone number.",
 		Vietnamese: "Khách hỏi về dữ liệu của mình qua đâu? Thư điện tử hoặc số điện thoại."},
 	askSealKey: {English: "The brand's seal key, under which numbers are sealed (hien-seal-1:…). new makes a pair and shows you the private half once.",
-		Vietnamese: "Khóa niêm phong của thương hiệu, dùng để niêm phong số điện thoại (hien-seal-1:…). new tạo một cặp khóa và cho bạn xem nửa bí mật một lần."},
+		Vietnamese: "Khoá niêm phong của thương hiệu, dùng để niêm phong số điện thoại (hien-seal-1:…). new tạo một cặp khoá và cho bạn xem phần bí mật một lần."},
 	askSender: {English: "How do guests get a code? staff sends none: the shop's till shows it, and no number is taken. log writes it into the router's log, for a trial. none leaves it open, and nothing is asked that needs a code.",
 		Vietnamese: "Khách lấy mã bằng cách nào? staff không gửi gì: quầy cho xem mã, không lấy số điện thoại. log ghi mã vào nhật ký của bộ định tuyến để dùng thử. none để sau, khi đó chưa hỏi điều gì cần mã."},
 	askMasquerade:  {English: "Shall Hiên let guests share this machine's own IPv4 address? Say no if something else on it does so (NAT).", Vietnamese: "Cho khách dùng chung địa chỉ IPv4 của máy này? Trả lời không nếu đã có phần mềm khác làm việc đó (NAT)."},
@@ -255,7 +255,7 @@ var phrases = map[Phrase]map[Language]string{
 	},
 	sealMade: {
 		English:    "This key opens the numbers that your shops collect. Keep it away from every router; without it nobody can read them, you included. It is shown once and written nowhere:",
-		Vietnamese: "Khóa này mở được các số điện thoại mà quán thu thập. Đừng để nó trên bộ định tuyến nào; thiếu nó thì không ai đọc được, kể cả bạn. Nó chỉ hiện một lần và không được ghi ở đâu:",
+		Vietnamese: "Khoá này mở được các số điện thoại mà quán thu thập. Đừng để nó trên bộ định tuyến nào; thiếu nó thì không ai đọc được, kể cả bạn. Nó chỉ hiện một lần và không được ghi ở đâu:",
 	},
 	sealKept:  {English: "Have you written it down?", Vietnamese: "Bạn đã ghi lại chưa?"},
 	Working:   {English: "The router takes the changes over, and a guest is played. This takes up to a minute.", Vietnamese: "Bộ định tuyến đang nhận các thay đổi, rồi thử vào mạng như một vị khách. Mất tối đa một phút."},
@@ -268,7 +268,7 @@ var phrases = map[Phrase]map[Language]string{
 	Kept:      {English: "Hiên is set up.", Vietnamese: "Đã cài đặt xong Hiên."},
 	Nothing:   {English: "Everything is so already.", Vietnamese: "Mọi thứ đã đúng như vậy."},
 	Untouched: {English: "Nothing was changed.", Vietnamese: "Chưa thay đổi gì."},
-	Undone:    {English: "Hiên is out of this router's configuration. The record and the keys stay; `hien setup` sets it up again.", Vietnamese: "Đã gỡ Hiên khỏi cấu hình bộ định tuyến. Sổ ghi và khóa vẫn còn; `hien setup` sẽ cài đặt lại."},
+	Undone:    {English: "Hiên is out of this router's configuration. The record and the keys stay; `hien setup` sets it up again.", Vietnamese: "Đã gỡ Hiên khỏi cấu hình bộ định tuyến. Sổ ghi và khoá vẫn còn; `hien setup` sẽ cài đặt lại."},
 	Recovered: {English: "A setup that nobody had confirmed was put back.", Vietnamese: "Một lần cài đặt chưa được xác nhận đã được trả lại như cũ."},
 	Written:   {English: "%[1]v is written.", Vietnamese: "Đã ghi %[1]v."},
 	Enable:    {English: "Start it now and at every boot: `systemctl enable --now hien`.", Vietnamese: "Khởi động ngay và mỗi khi mở máy: `systemctl enable --now hien`."},
