@@ -2,7 +2,6 @@ package hien
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 
@@ -247,92 +246,3 @@ type Message struct {
 	Guest    GuestID
 	At       Moment
 }
-
-// An OptIn is what is recorded in one transaction when a person agrees.
-type OptIn struct {
-	Consent     consent.Consent // the answer just given; the record lays it over what stood
-	Notice      consent.Notice
-	Statement   consent.Statement             // for the ledger
-	Commitments map[string]consent.Commitment // beside the ledger; their hashes are in the Statement
-	Mark        Mark                          // empty without VisitFrequency
-	Sealed      SealedPhone                   // empty unless a purpose reaches the person
-	Visit       *Visit                        // opened now; nil without VisitFrequency
-	Receipt     consent.Hash                  // SHA-256 of the receipt's secret
-	Events      []Event
-}
-
-// A Withdrawal is what is recorded in one transaction when a person takes
-// purposes back.
-type Withdrawal struct {
-	After     consent.Consent // as it stands now
-	Purposes  []consent.Purpose
-	Statement consent.Statement
-	Event     Event
-}
-
-// An Erasure is what is recorded in one transaction when a person is erased.
-type Erasure struct {
-	Statements []consent.Statement // one for each Person, in the same order
-	Keys       []LeadKey           // under each of which the person stays away until it consents anew
-	Events     []Event             // for each key one
-}
-
-// Gone is what an erasure has taken away, so that it is looked for elsewhere
-// too. It must not outlive that.
-type Gone struct {
-	Seq      uint64     // of the ledger entry for the person as it was named
-	ID       consent.ID // of that entry
-	Receipts []consent.Hash
-	Visits   []consent.ID // and the consents that opened one
-	Keys     []LeadKey
-}
-
-// Who names a person, by one of: a receipt's secret, hashed; the subject; the
-// lead key; the mark of a member's device.
-type Who struct {
-	Receipt consent.Hash
-	Subject consent.ID
-	Key     LeadKey
-	Mark    Mark
-
-	// Also are further lead keys of the number whose Key this is, by which the
-	// record may know the same person under another name. Person and Erase look
-	// at them.
-	Also []LeadKey
-}
-
-// A Receipt is what a person can see of a consent given here.
-type Receipt struct {
-	Given    consent.Consent // as it was given
-	Standing consent.Consent // as it stands
-	Notice   string          // the wording, see consent.Notice.Text
-}
-
-// An EndedStay is a stay that is over.
-type EndedStay struct {
-	Zone string
-	Mark Mark
-	Stay Stay
-}
-
-// The errors on which callers branch.
-var (
-	ErrUnchanged = errors.New("unchanged")                       // from Livebook.Change's argument
-	ErrForget    = errors.New("forget the guest")                // from Livebook.Change's argument
-	ErrStorage   = errors.New("the record cannot be written")    // a full disk, a damaged or newer database
-	ErrNoReceipt = errors.New("no such receipt")                 // also for one that was erased
-	ErrNoForm    = errors.New("no form is waiting for a code")   // it was finished, or forgotten by a restart
-	ErrBadCode   = errors.New("the code is not right")           // and a try is gone
-	ErrCodeDead  = errors.New("the code has expired")            // or was guessed too often
-	ErrTooMany   = errors.New("too many codes were asked for")   // by this number, this device or in this shop
-	ErrNotSent   = errors.New("the code could not be sent")      // the sender's word is wrapped beside it
-	ErrNoAsking  = errors.New("nothing is asked for at present") // no sender, or the record is closed
-	ErrNoZone    = errors.New("no such zone")
-	ErrNoGuest   = errors.New("no such guest")                           // nothing is known of the device
-	ErrNoPass    = errors.New("it has no pass")                          // so there is none to take away
-	ErrBlocked   = errors.New("the device is blocked")                   // by the owner
-	ErrSpent     = errors.New("the volume of the pass is used up")       // until the pass would have ended
-	ErrComesBack = errors.New("it would be let in again at once")        // as it is trusted, or the door is open
-	ErrNotOpen   = errors.New("the door is not open to everybody")       // so there is nothing to end
-	ErrOpenSpan  = errors.New("the door opens for 1 minute to 24 hours") // see OpenMin, OpenMax
-)
