@@ -14,7 +14,8 @@ import (
 // is proved. Known and unknown numbers are told apart only to whoever proves
 // them.
 
-// mine leads on to the receipt of this stay, or shows the way to one.
+// mine leads on to the receipt of this stay (see hien.ReceiptShown), or shows
+// the way to one.
 func (s *Server) mine(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.ownPage(r)
 	if err != nil {

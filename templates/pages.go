@@ -39,8 +39,11 @@ func (c Code) Render(w io.Writer) error { return render(w, "code", c) }
 
 // Heading is the page's first line.
 func (c Code) Heading() string {
-	if c.Waiting {
+	switch {
+	case c.Waiting:
 		return c.T("code.waiting")
+	case c.Dead():
+		return c.T("code.over")
 	}
 	return c.T("code.heading")
 }
