@@ -51,6 +51,7 @@ type disclosedName struct {
 	SealedFor consent.ID         `json:"sealed_for,omitempty"`
 	Standing  []consent.Answer   `json:"standing"`
 	Consents  []disclosedConsent `json:"consents"`
+	Corrected []disclosedChange  `json:"corrections,omitempty"`
 	Visits    []disclosedVisit   `json:"visits"`
 	Marks     []Mark             `json:"device_marks"`
 	Events    []disclosedEvent   `json:"waiting_events"`
@@ -67,6 +68,11 @@ type disclosedConsent struct {
 	Text     string                    `json:"notice"`
 	Evidence map[string]disclosedValue `json:"evidence"`
 	Receipts int                       `json:"receipt_links"`
+}
+
+type disclosedChange struct {
+	Entry    uint64                    `json:"ledger_entry"`
+	Evidence map[string]disclosedValue `json:"evidence"`
 }
 
 type disclosedValue struct {
@@ -115,11 +121,11 @@ func (p Person) disclosed() disclosedName {
 		Standing: p.Consent.Answers(), Marks: p.Marks}
 	for _, g := range p.Given {
 		c := disclosedConsent{ID: g.Consent.ID(), Entry: g.Seq, At: timeOf(g.Consent.At()), Language: g.Consent.Language(),
-			Answers: g.Consent.Answers(), Notice: g.Consent.Notice(), Text: g.Notice, Evidence: map[string]disclosedValue{}, Receipts: g.Receipts}
-		for name, v := range g.Commitments {
-			c.Evidence[name] = disclosedValue{hex.EncodeToString(v.Salt), v.Value}
-		}
+			Answers: g.Consent.Answers(), Notice: g.Consent.Notice(), Text: g.Notice, Evidence: disclosedValues(g.Commitments), Receipts: g.Receipts}
 		n.Consents = append(n.Consents, c)
+	}
+	for _, c := range p.Corrected {
+		n.Corrected = append(n.Corrected, disclosedChange{c.Seq, disclosedValues(c.Commitments)})
 	}
 	for _, v := range p.Visits {
 		d := disclosedVisit{Number: v.Number, Zone: v.Zone, Start: timeOf(v.Start)}
@@ -136,4 +142,12 @@ func (p Person) disclosed() disclosedName {
 		n.Ledger = append(n.Ledger, disclosedEntry{e.Seq, string(e.Body), e.Hash, hex.EncodeToString(e.Signature)})
 	}
 	return n
+}
+
+func disclosedValues(named map[string]consent.Commitment) map[string]disclosedValue {
+	all := make(map[string]disclosedValue)
+	for name, v := range named {
+		all[name] = disclosedValue{hex.EncodeToString(v.Salt), v.Value}
+	}
+	return all
 }

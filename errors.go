@@ -14,6 +14,8 @@ var (
 	ErrTooMany   = errors.New("too many codes were asked for")   // by this number, this device or in this shop
 	ErrNotSent   = errors.New("the code could not be sent")      // the sender's word is wrapped beside it
 	ErrNoAsking  = errors.New("nothing is asked for at present") // no sender, or the record is closed
+	ErrNoNumber  = errors.New("no number stands here")           // so there is none to change
+	ErrTaken     = errors.New("the number is another's here")    // so nothing was changed
 	ErrNoZone    = errors.New("no such zone")
 	ErrNoGuest   = errors.New("no such guest")                           // nothing is known of the device
 	ErrNoPass    = errors.New("it has no pass")                          // so there is none to take away

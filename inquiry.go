@@ -20,6 +20,10 @@ type Inquiry struct {
 	Sealed    []byte    // the number, under a key that lives in the daemon's memory only
 	LastTwo   string    // of the number
 	Challenge Challenge // the code
+
+	// Corrects is the hash of the receipt whose person's number this is to
+	// become, see correction.go; zero for who wants to see what is kept.
+	Corrects consent.Hash
 }
 
 // stale reports whether the number has gone unproved for as long as one is
@@ -37,11 +41,16 @@ type Mine struct {
 	Receipt  string          // of this stay, see ReceiptShown; else empty
 	Standing consent.Consent // of the member whose device it is; allows nothing for any other
 	Asker    consent.Asker
-	Sends    bool          // whether a code can be sent now
-	Waits    bool          // an inquiry waits for its code
-	LastTwo  string        // of its number
-	Left     time.Duration // how long its code lives; 0 when it is dead
-	Tries    int           // how many guesses are left
+	Asked
+}
+
+// Asked is how it stands with a number that is to be proved.
+type Asked struct {
+	Sends   bool          // whether a code can be sent now
+	Waits   bool          // a number waits for its code
+	LastTwo string        // of the number
+	Left    time.Duration // how long its code lives; 0 when it is dead
+	Tries   int           // how many guesses are left
 }
 
 // Mine tells what a device may see of its own person's data.
@@ -50,15 +59,20 @@ func (g *Gateway) Mine(ctx context.Context, d Device, now Moment) (Mine, error) 
 	if err != nil {
 		return Mine{}, err
 	}
-	m := Mine{Receipt: guest.shownReceipt(now), Standing: g.member(ctx, d.Guest).Consent, Asker: g.settings.Load().Asker,
-		Sends: g.keeps() && g.parts.Reissuer != nil && g.online() && g.sends(now)}
-	if q := guest.Inquiry; q != nil && g.reads(q) {
-		m.Waits, m.LastTwo = true, q.LastTwo
-		if m.Tries = max(0, CodeTries-q.Challenge.Tries); m.Tries > 0 {
-			m.Left = q.Challenge.Left(now)
+	return Mine{Receipt: guest.shownReceipt(now), Standing: g.member(ctx, d.Guest).Consent, Asker: g.settings.Load().Asker,
+		Asked: g.asked(guest.Inquiry, consent.Hash{}, now)}, nil
+}
+
+// asked tells how it stands with an inquiry, if it is one for that receipt.
+func (g *Gateway) asked(q *Inquiry, corrects consent.Hash, now Moment) Asked {
+	a := Asked{Sends: g.keeps() && g.parts.Reissuer != nil && g.online() && g.sends(now)}
+	if q != nil && q.Corrects == corrects && g.reads(q) {
+		a.Waits, a.LastTwo = true, q.LastTwo
+		if a.Tries = max(0, CodeTries-q.Challenge.Tries); a.Tries > 0 {
+			a.Left = q.Challenge.Left(now)
 		}
 	}
-	return m, nil
+	return a
 }
 
 // reads reports whether an inquiry's number can still be read: after a restart
@@ -73,6 +87,10 @@ func (g *Gateway) reads(q *Inquiry) bool {
 // errors that tell the guest something are a *PhoneError with PhoneForeign,
 // ErrNoAsking, ErrTooMany and ErrNotSent. Nothing here looks into the record.
 func (g *Gateway) Inquire(ctx context.Context, d Device, to Phone, language string, now Moment) error {
+	return g.inquire(ctx, d, to, language, consent.Hash{}, now)
+}
+
+func (g *Gateway) inquire(ctx context.Context, d Device, to Phone, language string, corrects consent.Hash, now Moment) error {
 	if _, err := g.zone(d.Guest.Zone); err != nil {
 		return err
 	}
@@ -83,11 +101,11 @@ func (g *Gateway) Inquire(ctx context.Context, d Device, to Phone, language stri
 		return ErrNoAsking
 	}
 	m := Message{To: to, Code: NewCode(), Language: language, Guest: d.Guest, At: now}
-	q := Inquiry{ID: consent.NewID(), LastTwo: to.LastTwo()}
+	q := Inquiry{ID: consent.NewID(), LastTwo: to.LastTwo(), Corrects: corrects}
 	q.Sealed = g.memory.seal(to, q.ID)
 	q.Challenge = Challenge{Hash: g.codeHash(q.ID, m.Code), Expires: now.Up + CodeLife, Sent: now.Up, Typed: now.Up}
 	err := g.parts.Book.Change(d.Guest, func(guest *Guest) error {
-		if was := guest.Inquiry; was != nil && now.Up-was.Challenge.Sent < resendAfter {
+		if was := guest.Inquiry; was != nil && was.Corrects == corrects && now.Up-was.Challenge.Sent < resendAfter {
 			if before, err := g.memory.open(was.Sealed, was.ID); err == nil && before.Reveal() == to.Reveal() {
 				return ErrUnchanged
 			}
@@ -137,33 +155,15 @@ func (g *Gateway) Confirm(ctx context.Context, d Device, code Code, now Moment) 
 	if !g.keeps() || g.parts.Reissuer == nil {
 		return "", ErrNoAsking
 	}
-	var q *Inquiry
-	var bad bool
-	err = g.parts.Book.Change(d.Guest, func(guest *Guest) error {
-		switch q = guest.Inquiry; {
-		case q == nil && guest.shownReceipt(now) != "":
-			secret = guest.Receipt // a second press of the button
-			return ErrUnchanged
-		case q == nil:
-			return ErrNoForm
-		case q.Challenge.Left(now) == 0 || q.Challenge.Tries >= CodeTries:
-			return ErrCodeDead
+	q, phone, err := g.provenInquiry(d.Guest, consent.Hash{}, code, now)
+	if errors.Is(err, ErrNoForm) {
+		if guest, _, bookErr := g.parts.Book.Guest(d.Guest); bookErr == nil && guest.Inquiry == nil && guest.shownReceipt(now) != "" {
+			return guest.Receipt, nil // a second press of the button
 		}
-		q.Challenge.Tries++
-		bad = !q.Challenge.matches(g.codeHash(q.ID, code))
-		return nil // the try is written down
-	})
-	switch {
-	case err != nil || secret != "":
-		return secret, err
-	case bad:
-		return "", ErrBadCode
 	}
-	phone, err := g.memory.open(q.Sealed, q.ID)
 	if err != nil {
-		return "", ErrNoForm
+		return "", err
 	}
-	g.outgoing.cameBack(q.ID)
 	s := g.settings.Load()
 	fresh := newSecret()
 	err = g.parts.Reissuer.Reissue(ctx, append([]LeadKey{s.Brand.LeadKey(phone)}, s.earlier(phone)...), ReceiptHash(fresh))
@@ -179,6 +179,34 @@ func (g *Gateway) Confirm(ctx context.Context, d Device, code Code, now Moment) 
 		}
 		return nil
 	}))
+}
+
+// provenInquiry spends one try on the guest's inquiry, if it is one for that
+// receipt. It answers the inquiry and its number when the code is right.
+func (g *Gateway) provenInquiry(id GuestID, corrects consent.Hash, code Code, now Moment) (q *Inquiry, phone Phone, err error) {
+	var bad bool
+	err = g.parts.Book.Change(id, func(guest *Guest) error {
+		switch q = guest.Inquiry; {
+		case q == nil || q.Corrects != corrects:
+			return ErrNoForm
+		case q.Challenge.Left(now) == 0 || q.Challenge.Tries >= CodeTries:
+			return ErrCodeDead
+		}
+		q.Challenge.Tries++
+		bad = !q.Challenge.matches(g.codeHash(q.ID, code))
+		return nil // the try is written down
+	})
+	switch {
+	case err != nil:
+		return nil, Phone{}, err
+	case bad:
+		return nil, Phone{}, ErrBadCode
+	}
+	if phone, err = g.memory.open(q.Sealed, q.ID); err != nil {
+		return nil, Phone{}, ErrNoForm
+	}
+	g.outgoing.cameBack(q.ID)
+	return q, phone, nil
 }
 
 // TakeBack takes back purposes of the member whose device it is, all of them

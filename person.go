@@ -10,7 +10,8 @@ type Person struct {
 	Keys      []LeadKey  // every lead key under which the person is, or was, known here
 	SealedFor consent.ID // the consent to which the sealed number is bound
 	Given     []Given    // oldest first
-	Visits    []Visit    // oldest first
+	Corrected []Corrected
+	Visits    []Visit // oldest first
 	Marks     []Mark
 	Events    []Waiting // in the order in which they go
 	Entries   []consent.Entry
@@ -24,6 +25,13 @@ type Given struct {
 	Notice      string // the wording, see consent.Notice.Text
 	Commitments map[string]consent.Commitment
 	Receipts    int // how many secrets open it; they are not kept
+}
+
+// A Corrected is a change of the person's number, with what stands beside the
+// ledger for it. Of several the last is kept.
+type Corrected struct {
+	Seq         uint64 // of its ledger entry
+	Commitments map[string]consent.Commitment
 }
 
 // A Waiting is an event that has not reached the sink.

@@ -63,7 +63,7 @@ type Keeper interface {
 	KeepWallClock(ctx context.Context, w WallClock) error
 }
 
-// An Eraser forgets people, and knows whom it forgot.
+// An Eraser forgets people and their numbers, and knows whom it forgot.
 type Eraser interface {
 	// Erase finds the person, under each name that it ever had here, and
 	// records what make answers: the ledger entries, a tombstone for each key,
@@ -71,6 +71,15 @@ type Eraser interface {
 	// of the person, what is on its way included. It is one transaction, and
 	// what was deleted is overwritten. Nobody found is ErrNoReceipt.
 	Erase(ctx context.Context, who Who, make func([]Person) (Erasure, error)) (Gone, error)
+
+	// Correct finds the person, under each name, and records what make answers
+	// when a number is changed: the ledger entries, the lead's new key and sealed
+	// number, a tombstone for each old key, the outgoing events; and deletes what
+	// is bound of the old number and what is on its way. It is one transaction,
+	// and what was deleted is overwritten. names are the new number's keys, the
+	// brand's earlier ones too: who has one of them already is ErrTaken, or
+	// ErrUnchanged when it is the person itself. Nobody found is ErrNoReceipt.
+	Correct(ctx context.Context, who Who, names []LeadKey, make func([]Person) (Correction, error)) error
 
 	// Person is everything that the record holds of a person, under each name;
 	// the first is that by which it was asked for. Nobody found is

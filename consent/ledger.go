@@ -23,14 +23,15 @@ const (
 	KindConsent    = "consent"
 	KindWithdrawal = "withdrawal"
 	KindErasure    = "erasure"
+	KindCorrection = "correction"
 )
 
 // A Statement is what an entry states, before it is chained.
 type Statement struct {
 	Kind        string
-	ID          ID // the consent's, the withdrawal's or the erasure's
+	ID          ID // the consent's, the withdrawal's, the erasure's or the correction's
 	Subject     ID
-	Answers     []Answer // a consent's answers; else each purpose that ends, not agreed
+	Answers     []Answer // a consent's answers; of a correction, as they stand; else each purpose that ends, not agreed
 	Notice      Hash     // of a consent; else zero
 	Language    string
 	Store, Zone string
@@ -59,6 +60,13 @@ func StateWithdrawal(id ID, subject ID, purposes []Purpose, at Moment) Statement
 // entry and those before it, which name nobody.
 func StateErasure(id ID, subject ID, purposes []Purpose, at Moment) Statement {
 	return stateEnd(KindErasure, id, subject, purposes, at)
+}
+
+// StateCorrection is the statement that another number has taken the place of
+// the one that the person of c gave. The answers stand as they stood, and what
+// the entry binds is of the new number.
+func StateCorrection(id ID, c Consent, at Moment) Statement {
+	return Statement{Kind: KindCorrection, ID: id, Subject: c.subject, Answers: c.Answers(), At: at}
 }
 
 func stateEnd(kind string, id, subject ID, purposes []Purpose, at Moment) Statement {

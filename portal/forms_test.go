@@ -40,6 +40,7 @@ func stands(h *house) map[string]func() guest {
 		"waiting": func() guest { return guest{step: hien.AtCode, form: application(), waiting: true, pass: time.Hour} },
 		"asking":  func() guest { return guest{inquiry: "+84987654321"} },
 		"inside":  func() guest { return guest{step: hien.Inside, receipt: aReceipt, pass: time.Hour} },
+		"changes": func() guest { return guest{change: "+84912345678"} },
 		"asks":    func() guest { return guest{inquiry: "+84987654321"} },
 		"spent":   func() guest { return guest{step: hien.Outside, why: hien.WhySpent, receipt: aReceipt} },
 	}
@@ -306,7 +307,8 @@ func FuzzEveryForm(f *testing.F) {
 	where := slices.Sorted(maps.Keys(stands(d.house)))
 	forms := slices.Sorted(maps.Keys(s.forms))
 	for _, must := range []string{"/join", "/skip", "/code", "/code/again", "/code/other", "/notice", "/", "/receipt/" + aReceipt + "/withdraw",
-		"/receipt/" + aReceipt + "/erase", "/mine", "/mine/code", "/mine/other", "/mine/withdraw"} {
+		"/receipt/" + aReceipt + "/erase", "/receipt/" + aReceipt + "/number", "/receipt/" + aReceipt + "/number/code", "/receipt/" + aReceipt + "/number/other",
+		"/mine", "/mine/code", "/mine/other", "/mine/withdraw"} {
 		if s.forms[must] == nil {
 			f.Fatalf("the crawl has not found the form for %s, but %q", must, forms)
 		}

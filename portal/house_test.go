@@ -48,6 +48,7 @@ type guest struct {
 	left    time.Duration
 	receipt string
 	inquiry string        // the number that waits for its code
+	change  string        // the number that is to be the person's, once its code is typed
 	pass    time.Duration // what is left of a pass; 0 Inside: it has no end
 	bytes   int64         // that the pass may still carry; 0: no limit
 	grace   bool          // it is a grace pass
@@ -314,11 +315,52 @@ func (h *house) Mine(_ context.Context, d hien.Device, _ hien.Moment) (hien.Mine
 		return hien.Mine{}, err
 	}
 	g := h.guest(d)
-	m := hien.Mine{Receipt: g.receipt, Asker: h.asker, Sends: !h.closed && !h.down, Standing: h.standing[d.Guest.MAC]}
-	if g.inquiry != "" {
-		m.Waits, m.LastTwo, m.Left, m.Tries = true, g.inquiry[len(g.inquiry)-2:], hien.CodeLife, hien.CodeTries
+	return hien.Mine{Receipt: g.receipt, Asker: h.asker, Asked: h.asked(g.inquiry), Standing: h.standing[d.Guest.MAC]}, nil
+}
+
+func (h *house) asked(number string) hien.Asked {
+	a := hien.Asked{Sends: !h.closed && !h.down}
+	if number != "" {
+		a.Waits, a.LastTwo, a.Left, a.Tries = true, number[len(number)-2:], hien.CodeLife, hien.CodeTries
 	}
-	return m, nil
+	return a
+}
+
+func (h *house) NumberAsked(_ context.Context, d hien.Device, _ string, _ hien.Moment) (hien.Asked, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked(h.guest(d).change), h.called("NumberAsked")
+}
+
+func (h *house) ChangeNumber(_ context.Context, d hien.Device, _ string, to hien.Phone, _ string, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("ChangeNumber"); err != nil {
+		return err
+	}
+	h.guest(d).change = to.Reveal()
+	return nil
+}
+
+// ConfirmNumber knows one number, that of the receipt's person.
+func (h *house) ConfirmNumber(_ context.Context, d hien.Device, _ string, code hien.Code, _ hien.Moment) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.called("ConfirmNumber"); err != nil {
+		return err
+	}
+	g := h.guest(d)
+	switch {
+	case g.change == "":
+		return hien.ErrNoForm
+	case code.Reveal() != rightCode:
+		return hien.ErrBadCode
+	}
+	same := g.change == "+84987654321"
+	if g.change = ""; same {
+		return hien.ErrUnchanged
+	}
+	return nil
 }
 
 func (h *house) Inquire(_ context.Context, d hien.Device, to hien.Phone, _ string, _ hien.Moment) error {
@@ -355,7 +397,8 @@ func (h *house) Confirm(_ context.Context, d hien.Device, code hien.Code, _ hien
 func (h *house) DropInquiry(_ context.Context, d hien.Device, _ hien.Moment) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.guest(d).inquiry = ""
+	g := h.guest(d)
+	g.inquiry, g.change = "", ""
 	return h.called("DropInquiry")
 }
 
@@ -519,7 +562,7 @@ func openOn(t testing.TB, h *house, addr string, edit ...func(*portal.Options)) 
 
 func options(h *house) portal.Options {
 	return portal.Options{
-		Zone: "guest", House: h, Receipts: h, Own: h, Neighbours: everybody{},
+		Zone: "guest", House: h, Receipts: h, Own: h, Numbers: h, Neighbours: everybody{},
 		Now: func() hien.Moment { return noon }, Log: slog.New(slog.DiscardHandler), Location: saigon,
 	}
 }

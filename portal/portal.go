@@ -116,6 +116,20 @@ type Own interface {
 
 var _ Own = (*hien.Gateway)(nil)
 
+// Numbers change a person's number: each method is for whoever has the
+// receipt's secret. The errors on which the portal acts are those of package
+// hien.
+type Numbers interface {
+	// NumberAsked tells how it stands with the change on that device.
+	NumberAsked(ctx context.Context, d hien.Device, secret string, now hien.Moment) (hien.Asked, error)
+	// ChangeNumber sends a code to the new number, and ConfirmNumber takes it;
+	// the change is in force when it returns.
+	ChangeNumber(ctx context.Context, d hien.Device, secret string, to hien.Phone, language string, now hien.Moment) error
+	ConfirmNumber(ctx context.Context, d hien.Device, secret string, code hien.Code, now hien.Moment) error
+}
+
+var _ Numbers = (*hien.Gateway)(nil)
+
 // Neighbours tell which device has an address, as the kernel sees it. It is
 // asked for each page and must be cheap: no fork, no disk.
 type Neighbours interface {
@@ -128,6 +142,7 @@ type Options struct {
 	House      House
 	Receipts   Receipts
 	Own        Own
+	Numbers    Numbers
 	Neighbours Neighbours
 	Opener     func(net.Conn) (hien.MAC, bool) // the hardware address that opened a connection, where the kernel kept it; may be nil
 	Now        func() hien.Moment

@@ -40,7 +40,8 @@ func (s *Server) receipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return show(w, templates.Receipt{Proven: p, Link: s.base(r) + strings.TrimPrefix(receiptPath(p.Secret), "/"), Done: r.URL.Query().Has("done")})
+	return show(w, templates.Receipt{Proven: p, Link: s.base(r) + strings.TrimPrefix(receiptPath(p.Secret), "/"), Done: r.URL.Query().Has("done"),
+		Changed: r.URL.Query().Has("changed")})
 }
 
 // base is the portal's own address, as whoever sent the request can open it

@@ -114,7 +114,8 @@ func TestALinkThatIsNoneAnswersAsAnyOther(t *testing.T) {
 		}
 		return answer{got.status, h.String(), got.body, asked}
 	}
-	for _, page := range []string{"GET ", "GET /notice", "GET /data", "GET /data.txt", "GET /data.json", "POST /withdraw", "POST /erase"} {
+	for _, page := range []string{"GET ", "GET /notice", "GET /data", "GET /data.txt", "GET /data.json", "POST /withdraw", "POST /erase",
+		"GET /number", "POST /number", "POST /number/code", "POST /number/other"} {
 		method, path, _ := strings.Cut(page, " ")
 		erased := ask(method, "/receipt/s"+path)
 		for _, other := range []string{"guessed", "S", strings.Repeat("a", 26), "%00", "%3Cscript%3E", strings.Repeat("x", 2000)} {
@@ -173,6 +174,45 @@ func TestTheWayToOnesDataWithoutAReceipt(t *testing.T) {
 		t.Errorf("led to %s", r.at)
 	}
 	d.get(t, "/mine").wants(t, "Receipt of your consent") // the stay's own from now on
+}
+
+func TestANumberIsChangedByTheReceipt(t *testing.T) {
+	d := open(t, withReceipt(t))
+	const number = "/receipt/s/number"
+	d.get(t, "/receipt/s").wants(t, "Change my number", number+"?lang=en")
+	d.get(t, number).wants(t, "Please enter the new number.", "Send me a code", "Back to the receipt")
+	d.post(t, number, url.Values{"lang": {"en"}, "phone": {"0912"}}).wants(t, "This number does not look right.", `value="0912"`)
+	d.post(t, number, url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, "ending in 78", "Change to this number")
+	d.get(t, "/mine").wants(t, "The number you signed up with") // which is another question
+	d.post(t, number+"/code", url.Values{"lang": {"en"}, "code": {"12"}}).wants(t, "The code has 6 digits")
+	d.post(t, number+"/code", url.Values{"lang": {"en"}, "code": {"000000"}}).wants(t, "not right")
+	d.post(t, number+"/other", url.Values{"lang": {"en"}}).wants(t, "Send me a code")
+	d.post(t, number, url.Values{"lang": {"en"}, "phone": {"0987 654 321"}}).wants(t, "ending in 21")
+	d.post(t, number+"/code", url.Values{"lang": {"en"}, "code": {rightCode}}).wants(t, "This is your number already.")
+	d.post(t, number, url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, "ending in 78")
+	d.post(t, number+"/code", url.Values{"lang": {"en"}, "code": {rightCode}}).wants(t, "Receipt of your consent", "Changed to the new number.")
+	again := d.post(t, number+"/code", url.Values{"lang": {"en"}, "code": {rightCode}})
+	again.wants(t, "Receipt of your consent")
+	if strings.Contains(again.body, "Changed to") {
+		t.Error("a second press says that something was changed by it")
+	}
+	d.receipts["s"].Standing = d.receipts["s"].Standing.Without()
+	if page := d.get(t, "/receipt/s"); strings.Contains(page.body, number) {
+		t.Error("where nothing stands there is a number to change")
+	}
+}
+
+func TestWhatKeepsANumberFromBeingChangedIsSaid(t *testing.T) {
+	for err, want := range map[error]string{hien.ErrTooMany: "Please try again in 15 minutes.", hien.ErrNotSent: "The code could not be sent.",
+		hien.ErrNoNumber: "there is no number to change", hien.ErrTaken: "This number signed up here before", hien.ErrStorage: "could not keep"} {
+		h := withReceipt(t)
+		h.breaks["ChangeNumber"] = err
+		d := open(t, h)
+		d.post(t, "/receipt/s/number", url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, want)
+	}
+	h := withReceipt(t)
+	h.closed = true
+	open(t, h).get(t, "/receipt/s/number").wants(t, "the number cannot be changed")
 }
 
 func TestWhatKeepsFromSeeingOnesDataIsSaid(t *testing.T) {

@@ -55,6 +55,12 @@ func (s *Server) routes() http.Handler {
 	post("/receipt/{secret}/withdraw", s.withdraw)
 	post("/receipt/{secret}/erase", s.erase)
 
+	// And change the number.
+	get("/receipt/{secret}/number", s.number)
+	post("/receipt/{secret}/number", s.changeNumber)
+	post("/receipt/{secret}/number/code", s.confirmNumber)
+	post("/receipt/{secret}/number/other", s.anotherNewNumber)
+
 	// The way to one's own data without a receipt.
 	get("/mine", s.mine)
 	post("/mine", s.inquire)

@@ -14,6 +14,7 @@ func init() {
 		"erased":  writeErased,
 		"mine":    writeMine,
 		"notice":  writeNotice,
+		"number":  writeNumber,
 		"online":  writeOnline,
 		"outside": writeOutside,
 		"receipt": writeReceipt,
@@ -446,6 +447,120 @@ func writeNotice(b *bytes.Buffer, data any) {
 	b.WriteString(`</p></main></body></html>`)
 }
 
+func writeNumber(b *bytes.Buffer, data any) {
+	p := data.(Number)
+	b.WriteString(`<!doctype html><html lang="`)
+	escape(b, string(p.Lang))
+	b.WriteString(`"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="format-detection" content="telephone=no"><title>`)
+	if v1 := p.Problem(); len(v1) != 0 {
+		escape(b, v1)
+		b.WriteString(` – `)
+	}
+	escape(b, p.T("number.heading"))
+	b.WriteString(` – `)
+	escape(b, p.Store)
+	b.WriteString(`</title><style>`)
+	b.WriteString(string(p.Style()))
+	b.WriteString(`</style></head><body><header><svg width="36" height="24" viewBox="0 0 36 24" fill="none" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M2 10c1 3 3 4 6 3 5-1 8-5 10-10 2 5 5 9 10 10 3 1 5 0 6-3M9 19h18"/></svg><p>`)
+	escape(b, p.Store)
+	b.WriteString(`</p>`)
+	if len(p.Here) != 0 {
+		b.WriteString(`<a class="tap" href="`)
+		escape(b, link(p.OtherHref()))
+		b.WriteString(`" lang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`" hreflang="`)
+		escape(b, string(p.Lang.Other()))
+		b.WriteString(`">`)
+		escape(b, p.T("other.language"))
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</header><main><h1>`)
+	escape(b, p.T("number.heading"))
+	b.WriteString(`</h1>`)
+	if v2 := p.Says(); len(v2) != 0 {
+		b.WriteString(`<p class="note" role="status">`)
+		escape(b, v2)
+		b.WriteString(`</p>`)
+	}
+	if p.Waits() {
+		b.WriteString(`<p>`)
+		escape(b, p.T("code.sent", "two", p.LastTwo()))
+		if !p.Dead() {
+			b.WriteString(` `)
+			escape(b, p.T("code.life", "minutes", p.Minutes()))
+		}
+		b.WriteString(`</p>`)
+		if p.Dead() {
+			b.WriteString(`<p class="bad" role="alert">`)
+			escape(b, p.T("code.dead"))
+			b.WriteString(`</p>`)
+		} else {
+			b.WriteString(`<form id="prove" method="post" action="`)
+			escape(b, link(p.At("/number/code")))
+			b.WriteString(`" novalidate><input type="hidden" name="lang" value="`)
+			escape(b, string(p.Lang))
+			b.WriteString(`"><label class="field" for="code">`)
+			escape(b, p.T("code.field"))
+			b.WriteString(`</label><input class="type code" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="32"`)
+			if len(p.Problem()) != 0 {
+				b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
+			}
+			b.WriteString(`>`)
+			if v3 := p.Problem(); len(v3) != 0 {
+				b.WriteString(`<p class="bad" id="problem">`)
+				escape(b, v3)
+				b.WriteString(`</p>`)
+			}
+			b.WriteString(`<div class="one"><button class="b">`)
+			escape(b, p.T("number.confirm"))
+			b.WriteString(`</button></div></form>`)
+		}
+		b.WriteString(`<form method="post" action="`)
+		escape(b, link(p.At("/number/other")))
+		b.WriteString(`"><input type="hidden" name="lang" value="`)
+		escape(b, string(p.Lang))
+		b.WriteString(`"><button class="link">`)
+		escape(b, p.T("mine.other"))
+		b.WriteString(`</button></form>`)
+	} else {
+		if p.Sends() {
+			b.WriteString(`<p>`)
+			escape(b, p.T("number.ask"))
+			b.WriteString(`</p><form id="change" method="post" action="`)
+			escape(b, link(p.At("/number")))
+			b.WriteString(`" novalidate><input type="hidden" name="lang" value="`)
+			escape(b, string(p.Lang))
+			b.WriteString(`"><label class="field" for="phone">`)
+			escape(b, p.T("number.phone"))
+			b.WriteString(`</label><input class="type" id="phone" name="phone" type="tel" inputmode="tel" autocomplete="tel-national" maxlength="64" value="`)
+			escape(b, p.Again())
+			b.WriteString(`"`)
+			if len(p.Problem()) != 0 {
+				b.WriteString(` aria-invalid="true" aria-describedby="problem"`)
+			}
+			b.WriteString(`>`)
+			if v4 := p.Problem(); len(v4) != 0 {
+				b.WriteString(`<p class="bad" id="problem">`)
+				escape(b, v4)
+				b.WriteString(`</p>`)
+			}
+			b.WriteString(`<div class="one"><button class="b">`)
+			escape(b, p.T("mine.send"))
+			b.WriteString(`</button></div></form>`)
+		} else {
+			b.WriteString(`<p>`)
+			escape(b, p.T("number.closed"))
+			b.WriteString(`</p>`)
+		}
+	}
+	b.WriteString(`<p><a class="link" href="`)
+	escape(b, link(p.Path(p.At(""))))
+	b.WriteString(`">`)
+	escape(b, p.T("receipt.back"))
+	b.WriteString(`</a></p></main></body></html>`)
+}
+
 func writeOnline(b *bytes.Buffer, data any) {
 	p := data.(Online)
 	b.WriteString(`<!doctype html><html lang="`)
@@ -582,6 +697,11 @@ func writeReceipt(b *bytes.Buffer, data any) {
 		escape(b, p.T("receipt.done"))
 		b.WriteString(`</p>`)
 	}
+	if p.Changed {
+		b.WriteString(`<p class="note" role="status">`)
+		escape(b, p.T("number.done"))
+		b.WriteString(`</p>`)
+	}
 	b.WriteString(`<p>`)
 	escape(b, p.T("receipt.given", "when", p.When()))
 	if p.Unsure() {
@@ -636,7 +756,15 @@ func writeReceipt(b *bytes.Buffer, data any) {
 	escape(b, link(p.Path(p.At("/data"))))
 	b.WriteString(`">`)
 	escape(b, p.T("receipt.data"))
-	b.WriteString(`</a></nav><section class="keep"><p>`)
+	b.WriteString(`</a>`)
+	if p.Stands() != 0 {
+		b.WriteString(`<a class="link" href="`)
+		escape(b, link(p.Path(p.At("/number"))))
+		b.WriteString(`">`)
+		escape(b, p.T("number.heading"))
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</nav><section class="keep"><p>`)
 	escape(b, p.T("receipt.keep"))
 	b.WriteString(`</p>`)
 	if v3 := p.Drawing(); len(v3) != 0 {

@@ -45,6 +45,8 @@ type Receipt struct {
 	Proven
 	Link string // by which the page opens, whole; may be empty
 	Done bool   // something was just taken back
+
+	Changed bool // the number was just changed
 }
 
 // Render writes the page.
@@ -164,6 +166,9 @@ func (d Data) Sections() (all []Section) {
 		for _, g := range p.Given {
 			all = append(all, d.given(g))
 		}
+		for _, c := range p.Corrected {
+			all = append(all, Section{d.T("data.corrected"), append([]Row{{d.T("data.ledger"), d.T("data.entry", "number", c.Seq)}}, d.evidence(c.Commitments)...)})
+		}
 		all = append(all, d.visits(p), d.devices(p), d.events(p), d.ledger(p))
 	}
 	return slices.DeleteFunc(all, func(s Section) bool { return len(s.Rows) == 0 })
@@ -215,12 +220,17 @@ func (d Data) given(g hien.Given) Section {
 		s.Rows = append(s.Rows, Row{d.line(a.Purpose), said})
 	}
 	s.Rows = append(s.Rows, Row{d.T("data.notice"), g.Consent.Notice().String()})
+	s.Rows = append(s.Rows, d.evidence(g.Commitments)...)
+	return Section{s.Title, append(s.Rows, Row{d.T("data.receipts"), fmt.Sprint(g.Receipts)})}
+}
+
+func (d Data) evidence(named map[string]consent.Commitment) (rows []Row) {
 	for _, name := range evidence {
-		if c, ok := g.Commitments[name]; ok {
-			s.Rows = append(s.Rows, Row{d.T("evidence." + name), d.T("data.salted", "value", c.Value, "salt", fmt.Sprintf("%x", c.Salt))})
+		if c, ok := named[name]; ok {
+			rows = append(rows, Row{d.T("evidence." + name), d.T("data.salted", "value", c.Value, "salt", fmt.Sprintf("%x", c.Salt))})
 		}
 	}
-	return Section{s.Title, append(s.Rows, Row{d.T("data.receipts"), fmt.Sprint(g.Receipts)})}
+	return rows
 }
 
 func (d Data) visits(p hien.Person) Section {

@@ -23,6 +23,7 @@ var pageTypes = map[string]any{
 	"erased":  Gone{},
 	"mine":    Mine{},
 	"notice":  NoticePage{},
+	"number":  Number{},
 	"online":  Online{},
 	"outside": Outside{},
 	"receipt": Receipt{},

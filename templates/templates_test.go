@@ -133,12 +133,22 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"receipt":          templates.Receipt{Proven: proven(lang, receipt(t, lang)), Link: link},
 		"receipt-partly":   templates.Receipt{Proven: proven(lang, receipt(t, lang, consent.ContactZalo)), Link: link, Done: true},
 		"receipt-nothing":  templates.Receipt{Proven: proven(lang, receipt(t, lang, everything...)), Link: link, Done: true},
-		"mine":             templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Sends: true}},
-		"mine-member":      templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Sends: true, Standing: receipt(t, lang).Given, Asker: asker(t)}, Word: templates.MineDone},
-		"mine-moved":       templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Sends: true}, Typed: typed.Phone, Err: moved},
-		"mine-code":        templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Waits: true, LastTwo: "21", Left: 5 * time.Minute, Tries: 2}, Word: templates.MineBad},
-		"mine-dead":        templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Waits: true, LastTwo: "21"}, Word: templates.MineForm},
+		"mine":             templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Sends: true}}},
+		"mine-member":      templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Sends: true}, Standing: receipt(t, lang).Given, Asker: asker(t)}, Word: templates.MineDone},
+		"mine-moved":       templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Sends: true}}, Typed: typed.Phone, Err: moved},
+		"mine-code":        templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Waits: true, LastTwo: "21", Left: 5 * time.Minute, Tries: 2}}, Word: templates.MineBad},
+		"mine-dead":        templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Waits: true, LastTwo: "21"}}, Word: templates.MineForm},
 		"mine-closed":      templates.Mine{Frame: frame("/mine"), Word: templates.MineNothing},
+		"number":           number(lang, hien.Asked{Sends: true}, "", nil),
+		"number-moved":     number(lang, hien.Asked{Sends: true}, "", moved),
+		"number-taken":     number(lang, hien.Asked{Sends: true}, templates.NumberTaken, nil),
+		"number-same":      number(lang, hien.Asked{Sends: true}, templates.NumberSame, nil),
+		"number-none":      number(lang, hien.Asked{Sends: true}, templates.NumberNone, nil),
+		"number-many":      number(lang, hien.Asked{Sends: true}, templates.MineMany, nil),
+		"number-code":      number(lang, hien.Asked{Waits: true, LastTwo: "78", Left: 5 * time.Minute, Tries: 2}, templates.MineBad, nil),
+		"number-dead":      number(lang, hien.Asked{Waits: true, LastTwo: "78"}, "", nil),
+		"number-closed":    number(lang, hien.Asked{}, "", nil),
+		"receipt-changed":  templates.Receipt{Proven: proven(lang, receipt(t, lang)), Link: link, Changed: true},
 		"wording":          templates.Wording{Proven: proven(lang, receipt(t, lang))},
 		"receipt-no-link":  templates.Receipt{Proven: proven(lang, receipt(t, lang)), Link: "https://" + strings.Repeat("wifi.", 40) + "example/receipt/abc"},
 		"data":             templates.Data{Proven: proven(lang, receipt(t, lang)), People: people(t, lang), Now: morning},
@@ -173,6 +183,15 @@ func proven(lang templates.Language, r hien.Receipt) templates.Proven {
 	return templates.Proven{Frame: templates.Frame{Lang: lang, Store: "Quán Hiên", Here: "/receipt/abc"}, Secret: "abc", Receipt: r, In: saigon}
 }
 
+// number is the page of a change of number.
+func number(lang templates.Language, asked hien.Asked, word templates.MineWord, err error) templates.Number {
+	n := templates.Number{Mine: templates.Mine{Frame: proven(lang, hien.Receipt{}).Frame, Mine: hien.Mine{Asked: asked}, Word: word, Err: err}, Secret: "abc"}
+	if n.Here += "/number"; err != nil {
+		n.Typed = `0162 1234567" onfocus=alert(1) x="`
+	}
+	return n
+}
+
 // people are a person with everything that can be kept, under two names.
 func people(t testing.TB, lang templates.Language) []hien.Person {
 	t.Helper()
@@ -188,8 +207,9 @@ func people(t testing.TB, lang templates.Language) []hien.Person {
 		Given: []hien.Given{{Consent: given, Seq: 1, Notice: n.Text(), Receipts: 1, Commitments: map[string]consent.Commitment{
 			"number": {Salt: salt, Value: "k1:0a1b"}, "proof": {Salt: salt, Value: "zbs"}, "device": {Salt: salt, Value: "d00d"},
 			"address": {Salt: salt, Value: "10.77.0.9"}, "browser": {Salt: salt, Value: "<b>"}}}},
-		Visits: []hien.Visit{{ID: "c1", Zone: "guest", Number: 1, Start: morning, End: later}, {ID: "v2", Zone: "guest", Number: 2, Start: later}},
-		Marks:  []hien.Mark{"beef"}, Entries: []consent.Entry{{Seq: 1}, {Seq: 2}},
+		Corrected: []hien.Corrected{{Seq: 2, Commitments: map[string]consent.Commitment{"number": {Salt: salt, Value: "k1:0a1b"}, "proof": {Salt: salt, Value: "code"}}}},
+		Visits:    []hien.Visit{{ID: "c1", Zone: "guest", Number: 1, Start: morning, End: later}, {ID: "v2", Zone: "guest", Number: 2, Start: later}},
+		Marks:     []hien.Mark{"beef"}, Entries: []consent.Entry{{Seq: 1}, {Seq: 2}},
 		Events: []hien.Waiting{{ID: "e1", Kind: hien.LeadGiven, Purpose: consent.VisitFrequency, At: morning},
 			{ID: "e2", Kind: hien.Withdrawn, At: later}, {ID: "e3", Kind: hien.StoreVisited, Purpose: consent.VisitFrequency, At: later, Answer: "400 <no>"}}}
 	return []hien.Person{p, {Member: hien.Member{Consent: given.Without()}}}

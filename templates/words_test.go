@@ -69,6 +69,9 @@ func keysInUse(t *testing.T) map[string]bool {
 	for _, w := range []MineWord{MineNothing, MineMany, MineNotSent} {
 		used["mine."+string(w)] = true
 	}
+	for _, w := range []MineWord{NumberTaken, NumberSame, NumberNone} {
+		used["number."+string(w)] = true
+	}
 	for _, name := range evidence {
 		used["evidence."+name] = true
 	}

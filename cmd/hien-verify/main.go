@@ -72,9 +72,9 @@ func run(args []string, stdin io.Reader, out, errOut io.Writer) int {
 		}
 		json.NewEncoder(out).Encode(report)
 	} else if err == nil {
-		fmt.Fprintf(out, "The ledger holds: %s (%s, %s, %s).\nThe last is of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
+		fmt.Fprintf(out, "The ledger holds: %s (%s, %s, %s, %s).\nThe last is of %s.\nIt was exported at %s; entries written later are not in it.\nIts key is %s: compare that with the key on a receipt of the shop.\n",
 			count(report.Entries, "entry", "entries"), count(report.Kinds["consent"], "consent", "consents"), count(report.Kinds["withdrawal"], "withdrawal", "withdrawals"),
-			count(report.Kinds["erasure"], "erasure", "erasures"), orNone(report.Last), report.Exported, report.Key)
+			count(report.Kinds["erasure"], "erasure", "erasures"), count(report.Kinds["correction"], "correction", "corrections"), orNone(report.Last), report.Exported, report.Key)
 		for _, where := range report.Continued {
 			fmt.Fprintf(out, "%s.\n", where)
 		}

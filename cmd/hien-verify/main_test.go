@@ -46,6 +46,8 @@ func exportedOver(t testing.TB, n, over int, by, next consent.Signer) []byte {
 		switch {
 		case i%8 == 7:
 			s = consent.StateErasure(consent.NewID(), c.Subject(), []consent.Purpose{consent.VisitFrequency}, at)
+		case i%8 == 5:
+			s = consent.StateCorrection(consent.NewID(), c, at)
 		case i%4 == 3:
 			s = consent.StateWithdrawal(consent.NewID(), c.Subject(), []consent.Purpose{consent.VisitFrequency}, at)
 		}
@@ -182,7 +184,7 @@ func TestWhatAnAuditorSees(t *testing.T) {
 		exit int
 		want string
 	}{
-		"a ledger that holds":         {[]string{good}, 0, "The ledger holds: 8 entries (6 consents, 1 withdrawal, 1 erasure).\nThe last is of "},
+		"a ledger that holds":         {[]string{good}, 0, "The ledger holds: 8 entries (5 consents, 1 withdrawal, 1 erasure, 1 correction).\nThe last is of "},
 		"one that was changed":        {[]string{bad}, 1, "does not hold: entry 1: its text"},
 		"the key of another router":   {[]string{"--key", "0011223344556677", good}, 1, "and not of 0011223344556677"},
 		"no file":                     {nil, 2, "usage"},

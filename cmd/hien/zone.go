@@ -127,7 +127,7 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened fu
 	if services.API.Name != "" {
 		o.api = portal.OpenCertificate(services.API.CertFile, services.API.KeyFile, services.API.Name, d.clock.now())
 	}
-	server := portal.New(portal.Options{Zone: z.Name, House: d.gateway, Receipts: receipts{d.gateway}, Own: d.gateway, Neighbours: neighbours,
+	server := portal.New(portal.Options{Zone: z.Name, House: d.gateway, Receipts: receipts{d.gateway}, Own: d.gateway, Numbers: d.gateway, Neighbours: neighbours,
 		Opener: presence.Opener, Now: d.clock.now, Log: d.log, Addrs: addrs, Certificate: o.api})
 	saw := func(s hien.Sighting) { d.saw(ctx, s) }
 	asks := rate.NewLimiter(asksEvery, asksAtOnce)

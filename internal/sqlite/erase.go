@@ -23,6 +23,8 @@ var (
 // table that leads to a person is missing.
 var belongings = []string{
 	"DELETE FROM commitments WHERE seq IN (SELECT seq FROM consents WHERE person = ?)",
+	"DELETE FROM commitments WHERE seq IN (SELECT seq FROM corrections WHERE person = ?)",
+	"DELETE FROM corrections WHERE person = ?",
 	"DELETE FROM receipts WHERE consent IN (SELECT seq FROM consents WHERE person = ?)",
 	"DELETE FROM ended WHERE consent IN (SELECT seq FROM consents WHERE person = ?)",
 	"DELETE FROM standing WHERE person = ?",
@@ -150,7 +152,7 @@ func (r reader) latestOf(ctx context.Context, key hien.LeadKey) (person, error) 
 }
 
 // knownBy are the people who have one of the lead keys, or had it when they
-// consented, the newest first. All that stands beside the ledger is read: it
+// consented or changed their number, the newest first. All that stands beside the ledger is read: it
 // is seldom asked.
 func (r reader) knownBy(ctx context.Context, keys []hien.LeadKey) ([]person, error) {
 	if len(keys) == 0 {
@@ -163,6 +165,8 @@ func (r reader) knownBy(ctx context.Context, keys []hien.LeadKey) ([]person, err
 	return collect(ctx, r, func(rows *sql.Rows) (row person, err error) { return row, rows.Scan(&row) },
 		`SELECT person FROM people WHERE lead_key IN (SELECT value FROM json_each(?1)) OR previous_key IN (SELECT value FROM json_each(?1))
 		UNION SELECT c.person FROM commitments AS k JOIN consents AS c USING (seq)
+			WHERE json_extract(k.named, '$.number.Value') IN (SELECT value FROM json_each(?1))
+		UNION SELECT c.person FROM commitments AS k JOIN corrections AS c USING (seq)
 			WHERE json_extract(k.named, '$.number.Value') IN (SELECT value FROM json_each(?1))
 		ORDER BY 1 DESC`, string(names))
 }
@@ -280,11 +284,19 @@ func (r reader) whole(ctx context.Context, row person) (hien.Person, error) {
 			p.Keys = append(p.Keys, key)
 		}
 	}
-	for _, g := range p.Given {
-		key := hien.LeadKey(g.Commitments["number"].Value)
-		if key != "" && !slices.Contains(p.Keys, key) {
+	if p.Corrected, err = r.corrected(ctx, m.row); err != nil {
+		return p, err
+	}
+	had := func(named map[string]consent.Commitment) {
+		if key := hien.LeadKey(named["number"].Value); key != "" && !slices.Contains(p.Keys, key) {
 			p.Keys = append(p.Keys, key)
 		}
+	}
+	for _, g := range p.Given {
+		had(g.Commitments)
+	}
+	for _, c := range p.Corrected {
+		had(c.Commitments)
 	}
 	if err := r.QueryRowContext(ctx, `SELECT coalesce((SELECT id FROM consents WHERE seq = sealed_for), '')
 		FROM people WHERE person = ?`, m.row).Scan(&p.SealedFor); err != nil {

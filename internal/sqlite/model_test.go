@@ -168,6 +168,49 @@ func (m *model) Erase(t *rapid.T) {
 	m.queue = append(m.queue, modelEvent{person: person, erasure: m.entries})
 }
 
+func (m *model) ChangeNumber(t *rapid.T) {
+	from, to := rapid.IntRange(1, 4).Draw(t, "person"), rapid.IntRange(1, 4).Draw(t, "new number")
+	m.minute++
+	err := correctTo(m.ctx, m.store, hien.Who{Key: lead(from)}, to, at(m.minute))
+	var refusal error
+	switch {
+	case m.rows[from] == 0:
+		refusal = hien.ErrNoReceipt
+	case m.answers[to] != nil && from == to:
+		refusal = hien.ErrUnchanged
+	case m.answers[to] != nil:
+		refusal = hien.ErrTaken
+	case m.answers[from] == nil:
+		refusal = hien.ErrNoNumber
+	}
+	if !errors.Is(err, refusal) {
+		t.Fatalf("change the number of %d to that of %d: got %v, want %v", from, to, err, refusal)
+	}
+	if err != nil {
+		return
+	}
+	m.entries += m.rows[from]
+	m.rows[to] += m.rows[from] // who had the number before, and took back everything, is the same person now
+	m.answers[to], m.visits[to] = m.answers[from], m.visits[from]
+	for device, owner := range m.owner {
+		if owner == from {
+			m.owner[device] = to
+		}
+	}
+	delete(m.rows, from)
+	delete(m.answers, from)
+	delete(m.visits, from)
+	delete(m.buried, to)
+	m.buried[from] = true
+	m.queue = slices.DeleteFunc(m.queue, func(e modelEvent) bool { return e.person == from && e.erasure == 0 })
+	m.queue = append(m.queue, modelEvent{person: from, erasure: m.entries})
+	for _, p := range slices.Sorted(maps.Keys(m.answers[to])) {
+		if m.answers[to][p] {
+			m.queue = append(m.queue, modelEvent{person: to, purpose: p})
+		}
+	}
+}
+
 func (m *model) EndStays(t *rapid.T) {
 	device := rapid.IntRange(1, 5).Draw(t, "device")
 	m.minute += 2
@@ -332,7 +375,7 @@ func TestTheRecordBehavesAsItsModel(t *testing.T) {
 		m.open(rt, path)
 		defer func() { m.store.Close() }()
 		rt.Repeat(map[string]func(*rapid.T){
-			"": m.Check, "opt in": m.OptIn, "withdraw": m.Withdraw, "erase": m.Erase, "end stays": m.EndStays, "deliver": m.Deliver, "restart": m.Restart,
+			"": m.Check, "opt in": m.OptIn, "withdraw": m.Withdraw, "erase": m.Erase, "change number": m.ChangeNumber, "end stays": m.EndStays, "deliver": m.Deliver, "restart": m.Restart,
 		})
 	})
 }

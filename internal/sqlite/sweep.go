@@ -356,7 +356,8 @@ func (w *sweeper) people(ctx context.Context) (bool, error) {
 	}
 	const these = "person IN (SELECT value FROM json_each(?))"
 	var proofs int
-	if err := w.t.QueryRowContext(ctx, "SELECT count(*) FROM commitments WHERE seq IN (SELECT seq FROM consents WHERE "+these+")", string(names)).Scan(&proofs); err != nil {
+	if err := w.t.QueryRowContext(ctx, "SELECT count(*) FROM commitments WHERE seq IN (SELECT seq FROM consents WHERE "+these+
+		" UNION SELECT seq FROM corrections WHERE "+these+")", string(names), string(names)).Scan(&proofs); err != nil {
 		return false, err
 	}
 	rule := w.Terms.Says(consent.RuleEvidence)
