@@ -173,7 +173,7 @@ func readNumber(in io.Reader, prompt io.Writer) (string, error) {
 	if err != nil && err != io.EOF {
 		return "", fmt.Errorf("read the person's number: %w", err)
 	}
-	return "", errors.New("nobody was named: type the number, or give a subject or a receipt's code behind the command")
+	return "", errors.New("nobody was named: type the number or a receipt's link, or give a subject behind the command")
 }
 
 // receiptIn is the secret in a receipt's link, or alone; empty when the line is
