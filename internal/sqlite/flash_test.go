@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bufio"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -56,12 +57,18 @@ func TestWithNothingToWriteNothingIsWritten(t *testing.T) {
 				"listing leads":          func() error { _, err := s.Leads(t.Context(), 10); return err },
 				"verifying the ledger":   func() error { _, err := s.Verify(t.Context(), signer.Public()); return err },
 			} {
-				before := written(t)
-				if err := deed(); err != nil {
-					t.Errorf("%s: %v", name, err)
+				// The runtime wakes its own poller by writing 8 bytes now and
+				// then; what the deed writes, it writes each time.
+				least := math.MaxInt
+				for range 3 {
+					before := written(t)
+					if err := deed(); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					least = min(least, written(t)-before)
 				}
-				if n := written(t) - before; n != 0 {
-					t.Errorf("%s wrote %d bytes, want 0", name, n)
+				if least != 0 {
+					t.Errorf("%s wrote %d bytes, want 0", name, least)
 				}
 			}
 		})
