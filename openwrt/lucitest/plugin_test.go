@@ -119,7 +119,7 @@ func TestScriptBoundsItsArguments(t *testing.T) {
 
 func TestScriptChecksWhatIsSaved(t *testing.T) {
 	r := newRouter(t)
-	if diff := cmp.Diff(map[string]any{"fine": true, "says": []any{}}, r.call("check", "{}")); diff != "" {
+	if diff := cmp.Diff(map[string]any{"fine": true, "says": []any{"warning: " + noSender}}, r.call("check", "{}")); diff != "" {
 		t.Errorf("settings in order (-want +got):\n%s", diff)
 	}
 	r.configure(settings + "\toption pass '1s'\n\toption unheard_of 'x'\n")

@@ -38,6 +38,13 @@ config zone 'guest'
 	list garden 'menu.shop.example'
 `
 
+// noSender is what the check says of settings: purposes, and no way of codes.
+// The pages leave the backquotes out.
+const (
+	noSender   = "nothing is asked in zone guest, and guests come in all the same: there is no config sender, without which no code goes out; with `option type 'staff'` the shop's till shows one"
+	noSenderVI = "chưa hỏi khách gì ở mạng guest, khách vẫn vào mạng: chưa có cách gửi mã (config sender); với option type 'staff' thì quầy cho xem mã"
+)
+
 // A session is who has logged in.
 type session string
 

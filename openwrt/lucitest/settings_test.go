@@ -123,9 +123,11 @@ func TestSettingsRefuseWhatIsNotAllowed(t *testing.T) {
 func TestSettingsAreCheckedBeforeTheyApply(t *testing.T) {
 	r := newRouter(t)
 	b := openBrowser(t, r)
-	for _, c := range []struct{ language, says string }{
-		{"vi", "Hiên không dùng được cài đặt này và giữ cài đặt đang có:\nthiết bị bị chặn 02:00:5e:··:··:·· cũng nằm trong danh sách tin cậy"},
-		{"en", "Hiên cannot use these settings, and keeps those it has:\nblocked 02:00:5e:··:··:·· is trusted as well"},
+	for _, c := range []struct{ language, says, then string }{
+		{"vi", "Hiên không dùng được cài đặt này và giữ cài đặt đang có:\nthiết bị bị chặn 02:00:5e:··:··:·· cũng nằm trong danh sách tin cậy",
+			"Cài đặt dùng được. Nên xem lại:\n" + noSenderVI},
+		{"en", "Hiên cannot use these settings, and keeps those it has:\nblocked 02:00:5e:··:··:·· is trusted as well",
+			"The settings can be used. Worth a look:\n" + strings.ReplaceAll(noSender, "`", "")},
 	} {
 		r.configure(settings)
 		b.width(360)
@@ -158,8 +160,8 @@ func TestSettingsAreCheckedBeforeTheyApply(t *testing.T) {
 		if i, j := slices.Index(calls, "hien.check"), slices.Index(calls, `uci.apply {"rollback":true}`); i < 0 || j < i {
 			t.Errorf("the page did %q: want a check, then the settings to be applied", calls)
 		}
-		if got := b.text(".hien-said"); got != "" {
-			t.Errorf("the page still says %q", got)
+		if got := strings.TrimSpace(b.text(".hien-said")); got != c.then {
+			t.Errorf("the page says %q; want %q", got, c.then)
 		}
 	}
 	if got := r.called(); !slices.ContainsFunc(got, func(call string) bool { return call == "uci -P /var/run/rpcd/uci-"+string(owner)+" export hien" }) {
@@ -172,7 +174,7 @@ func TestSettingsTellWarnings(t *testing.T) {
 	r.configure(settings + "\toption all_down '5M'\n")
 	b := openBrowser(t, r)
 	b.show("settings", "vi", owner)
-	want := "Cài đặt dùng được. Nên xem lại:\ndown 8M cho mỗi khách lớn hơn all_down dành cho tất cả (5M): không giới hạn được ai"
+	want := "Cài đặt dùng được. Nên xem lại:\n" + noSenderVI + "\ndown 8M cho mỗi khách lớn hơn all_down dành cho tất cả (5M): không giới hạn được ai"
 	if got := strings.TrimSpace(b.text(".hien-said")); got != want {
 		t.Errorf("the page says %q, want %q", got, want)
 	}

@@ -32,6 +32,7 @@ const sentences = (_ => [
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write option controller_tax_id with %s'),
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write option controller_contact with %s'),
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write list recipient with %s'),
+	_('nothing is asked in zone %s, and guests come in all the same: there is no config sender, without which no code goes out; with `option type \'staff\'` the shop\'s till shows one'),
 	_('no purpose of zone %s is asked for, as children \'1\' says that its guests are children: want no list purpose there, or children \'0\''),
 	_('nothing is asked, and guests come in all the same: %s: mend it, or take option policy_file out'),
 	_('purpose visit_frequency is a history of a person\'s visits, and option mode \'basic\' keeps none: want another purpose, or option mode \'frequency\' in config hien \'main\''),
