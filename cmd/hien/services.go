@@ -61,8 +61,9 @@ func global(addrs []netip.Addr) (out []netip.Addr) {
 	return out
 }
 
-// serveNames runs a forwarder on its port of the zone's interface.
-func serveNames(ctx context.Context, f *dns.Forwarder, iface string, port uint16) error {
+// serveNames runs a forwarder on its port of the zone's interface, and calls
+// listening once names can be asked for there.
+func serveNames(ctx context.Context, f *dns.Forwarder, iface string, port uint16, listening func()) error {
 	lc := net.ListenConfig{Control: bindTo(iface)}
 	packets, err := lc.ListenPacket(ctx, "udp", ":"+strconv.Itoa(int(port)))
 	if err != nil {
@@ -74,6 +75,7 @@ func serveNames(ctx context.Context, f *dns.Forwarder, iface string, port uint16
 		return fmt.Errorf("open tcp port %d on %s: %w", port, iface, err)
 	}
 	defer streams.Close()
+	listening()
 	return f.Serve(ctx, packets, streams)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -158,9 +159,15 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened fu
 		if o.names, err = d.forwarder(z, services, neighbours, addrs); err != nil {
 			return err
 		}
+		tried := make(chan struct{})
+		once := sync.OnceFunc(func() { close(tried) })
 		group.Go(func() error {
-			return d.again(ctx, "the DNS forwarder", func(ctx context.Context) error { return serveNames(ctx, o.names, z.Interface, services.DNSPort) })
+			return d.again(ctx, "the DNS forwarder", func(ctx context.Context) error {
+				defer once() // a forwarder that fails holds up nobody
+				return serveNames(ctx, o.names, z.Interface, services.DNSPort, once)
+			})
 		})
+		<-tried // a phone asks for a name before it asks for the portal
 	}
 	if o.api != nil {
 		group.Go(func() error {
