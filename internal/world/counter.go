@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -136,6 +137,8 @@ func (c *counter) count(p []byte) {
 		if arrived, ok := c.markers[nonce]; ok {
 			delete(c.markers, nonce)
 			close(arrived)
+		}
+		if nonce <= lastMarker.Load() { // or a copy of one that has arrived
 			return
 		}
 	}
@@ -287,16 +290,23 @@ func (c *counter) sendMarker(ctx context.Context, fd int) error {
 	c.markers[nonce] = arrived
 	c.mu.Unlock()
 	to := &unix.SockaddrInet4{Port: 9, Addr: c.marker.As4()}
-	if err := unix.Sendto(fd, binary.BigEndian.AppendUint64(nil, nonce), 0, to); err != nil {
-		return fmt.Errorf("send a marker: %w", err)
-	}
-	select {
-	case <-arrived:
-		return nil
-	case <-c.ended:
-		return errors.New("the counter has ended")
-	case <-ctx.Done():
-		return fmt.Errorf("a marker did not arrive: %w", ctx.Err())
+	// A kernel may lose a packet: while it looks for a neighbour it keeps few.
+	// What arrives first tells as much as the first that was sent.
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		if err := unix.Sendto(fd, binary.BigEndian.AppendUint64(nil, nonce), 0, to); err != nil {
+			return fmt.Errorf("send a marker: %w", err)
+		}
+		select {
+		case <-arrived:
+			return nil
+		case <-c.ended:
+			return errors.New("the counter has ended")
+		case <-ctx.Done():
+			return fmt.Errorf("a marker did not arrive: %w", ctx.Err())
+		case <-again.C:
+		}
 	}
 }
 
