@@ -21,32 +21,32 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .PHONY: build test demo check fuzz bench size release twice qemu hardware openwrt openwrt-test openwrt-root \
-	clean help deps-test deps-demo deps-release deps-qemu
+	clean help summary deps-test deps-demo deps-release deps-qemu
 
 build: ## builds bin/hien, bin/hien-demo, bin/hien-verify and bin/hien-unseal
 	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo ./cmd/hien-verify ./cmd/hien-unseal
 
 # With SUMMARY=1 the results are counted and a skipped test is a failure. What
 # the browser has seen is kept in bin/artifacts.
+COUNTED := $(if $(SUMMARY),| $(CURDIR)/bin/testsummary -noskip)
+
 test: export HIEN_ARTIFACTS ?= $(CURDIR)/bin/artifacts
-test: deps-test ## installs what tests lack, then runs all of them
-ifdef SUMMARY
+test: deps-test $(if $(SUMMARY),summary) ## installs what tests lack, then runs all of them
+	$(GO) test $(if $(SUMMARY),-json) -tags '$(TAGS)' -timeout $(TIMEOUT) ./... $(COUNTED)
+
+summary:
 	@mkdir -p bin
 	@$(GO) -C tools build -o ../bin/testsummary ./testsummary
-	$(GO) test -json -tags '$(TAGS)' -timeout $(TIMEOUT) ./... | bin/testsummary -noskip
-else
-	$(GO) test -tags '$(TAGS)' -timeout $(TIMEOUT) ./...
-endif
 
 demo: deps-demo build ## one shopper, end to end, in a small world (STAY=1 leaves it up, LIKE=FILE wears your texts)
 	bin/hien-demo -hien bin/hien $(if $(STAY),-stay) $(if $(LIKE),-like '$(LIKE)') $(if $(ARTIFACTS),-artifacts '$(ARTIFACTS)')
 
-check: ## gofmt, vet, vet for other machines without cgo, staticcheck, the shape of the house, shell scripts
+check: $(if $(SUMMARY),summary) ## gofmt, vet, vet for other machines without cgo, staticcheck, the shape of the house, shell scripts
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not in gofmt's form:" $$unformatted; exit 1; }
 	$(GO) vet -tags '$(TAGS)' ./...
 	for arch in $(CROSS); do CGO_ENABLED=0 GOARCH=$$arch $(GO) vet -tags '$(TAGS)' ./...; done
 	$(GO) -C tools vet ./...
-	$(GO) -C tools test ./...
+	$(GO) -C tools test $(if $(SUMMARY),-json) ./... $(COUNTED)
 	$(GO) tool -modfile=tools/go.mod staticcheck -tags '$(TAGS)' ./...
 	$(GO) test -tags '$(TAGS)' -run '^Test(House|Dependencies)' .
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run scripts/*; else echo "shellcheck is not installed: scripts were not looked at"; fi

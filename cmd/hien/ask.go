@@ -25,8 +25,12 @@ func checkConfig(_ context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	clock, err := newClock()
+	if err != nil {
+		return err
+	}
 	warnings, err := cfg.Check()
-	for _, w := range warnings {
+	for _, w := range append(warnings, cfg.CheckDates(clock.now())...) {
 		fmt.Fprintf(c.err, "warning: %s\n", w)
 	}
 	if err != nil {

@@ -67,10 +67,14 @@ func runDaemon(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
+	clock, err := newClock()
+	if err != nil {
+		return err
+	}
+	for _, w := range append(warnings, cfg.CheckDates(clock.now())...) {
 		log.Warn(w)
 	}
-	return serve(ctx, c.config, cfg, log)
+	return serve(ctx, c.config, cfg, clock, log)
 }
 
 // A daemon is what `hien run` has built. Wiring lives here and in the files
@@ -113,11 +117,7 @@ type daemon struct {
 
 // serve builds every part, in order, starts them in one group, and has
 // stopped them all when it returns.
-func serve(ctx context.Context, path string, cfg *config.Config, log *slog.Logger) (err error) {
-	clock, err := newClock()
-	if err != nil {
-		return err
-	}
+func serve(ctx context.Context, path string, cfg *config.Config, clock clock, log *slog.Logger) (err error) {
 	socket, err := control.Listen(cfg.RunDir) // makes run_dir, and holds it: a second hien is refused
 	if err != nil {
 		return err
