@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 )
@@ -43,6 +44,10 @@ type Options struct {
 	ICMPLimits bool
 	// Uncounted leaves out the packet counter, for measurements.
 	Uncounted bool
+	// Alone waits until no other world stands on the machine, and keeps others
+	// from being built: for what takes of the kernel what all of them share. It
+	// is the only world of its process.
+	Alone bool
 }
 
 // World is a router, its guests, and the internet behind it.
@@ -56,6 +61,8 @@ type World struct {
 	options Options
 	suffix  string
 	ap      *Node // the access point, for its radio's end of the cable
+
+	held *os.File // the machine's lock, see alone.go
 
 	mu     sync.Mutex
 	phones []*Phone
@@ -91,6 +98,9 @@ func New(ctx context.Context, o Options) (w *World, err error) {
 			w, err = nil, fmt.Errorf("build a world: %w", err)
 		}
 	}()
+	if w.held, err = hold(o.Alone); err != nil {
+		return w, err
+	}
 	if w.CA, err = NewCA(); err != nil {
 		return w, err
 	}
@@ -232,6 +242,9 @@ func (w *World) Close() error {
 		if n != nil {
 			errs = append(errs, n.close())
 		}
+	}
+	if w.held != nil { // last: until then others would share what is left of it
+		errs = append(errs, w.held.Close())
 	}
 	return errors.Join(errs...)
 }
