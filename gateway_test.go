@@ -22,7 +22,7 @@ import (
 // A porch is a gateway with a real record and a real livebook; the door and
 // the sender are small worlds.
 type porch struct {
-	*testing.T
+	testing.TB
 	*hien.Gateway
 	record   *sqlite.Store
 	book     *livebook.Book
@@ -40,7 +40,7 @@ type porch struct {
 
 var start = hien.Moment{Wall: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC), Boot: "boot-a", Up: time.Hour, InStep: true}
 
-func newPorch(t *testing.T) *porch {
+func newPorch(t testing.TB) *porch {
 	t.Helper()
 	dir := t.TempDir()
 	key := hien.NewRouterKey()
@@ -59,7 +59,7 @@ func newPorch(t *testing.T) *porch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &porch{T: t, record: record, book: book, now: start,
+	p := &porch{TB: t, record: record, book: book, now: start,
 		door:  &door{in: make(map[hien.GuestID]map[netip.Addr]time.Duration)},
 		codes: &codes{last: make(map[hien.GuestID]hien.Code)}, meter: new(meter), audit: new(audit),
 		lender: &lender{lent: make(map[hien.GuestID]map[netip.Addr]time.Duration)}}
