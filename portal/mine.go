@@ -3,7 +3,6 @@ package portal
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/templates"
@@ -71,7 +70,7 @@ func (s *Server) confirm(w http.ResponseWriter, r *http.Request) error {
 	}
 	secret, err := s.Own.Confirm(r.Context(), d, code, s.Now())
 	if err == nil {
-		s.see(w, r, "/receipt/"+url.PathEscape(secret))
+		s.see(w, r, receiptPath(secret))
 		return nil
 	}
 	return s.seeMine(w, r, err)
@@ -79,26 +78,41 @@ func (s *Server) confirm(w http.ResponseWriter, r *http.Request) error {
 
 // seeMine leads back to the page, which says what came of it.
 func (s *Server) seeMine(w http.ResponseWriter, r *http.Request, err error) error {
-	word := templates.MineWord("")
 	switch {
-	case err == nil, errors.Is(err, hien.ErrNoForm), errors.Is(err, hien.ErrCodeDead), errors.Is(err, hien.ErrNoAsking): // the page knows
+	case errors.Is(err, hien.ErrNoForm):
+		err = nil // the page knows
+	case errors.Is(err, hien.ErrNoReceipt):
+		s.see(w, r, "/mine", "word", string(templates.MineNothing))
+		return nil
+	}
+	return s.seeAsked(w, r, "/mine", err)
+}
+
+// seeAsked leads back to a page on which a number is proved, and which says what
+// came of it.
+func (s *Server) seeAsked(w http.ResponseWriter, r *http.Request, path string, err error) error {
+	var word templates.MineWord
+	switch {
+	case err == nil, errors.Is(err, hien.ErrCodeDead), errors.Is(err, hien.ErrNoAsking): // the page knows
+		s.see(w, r, path)
+		return nil
 	case errors.Is(err, hien.ErrBadCode):
 		word = templates.MineBad
-	case errors.Is(err, hien.ErrNoReceipt):
-		word = templates.MineNothing
 	case errors.Is(err, hien.ErrTooMany):
 		word = templates.MineMany
+	case errors.Is(err, hien.ErrTaken):
+		word = templates.NumberTaken
+	case errors.Is(err, hien.ErrUnchanged):
+		word = templates.NumberSame
+	case errors.Is(err, hien.ErrNoNumber):
+		word = templates.NumberNone
 	case errors.Is(err, hien.ErrNotSent):
 		word = templates.MineNotSent
-		s.Log.Warn("a code could not be sent to somebody who wants to see their data", "zone", s.Zone, "err", err)
+		s.Log.Warn("a code could not be sent to somebody who wants to see or correct their data", "zone", s.Zone, "err", err)
 	default:
 		return err
 	}
-	if word == "" {
-		s.see(w, r, "/mine")
-	} else {
-		s.see(w, r, "/mine", "word", string(word))
-	}
+	s.see(w, r, path, "word", string(word))
 	return nil
 }
 

@@ -13,6 +13,8 @@ import (
 // does. Whether the new number is known is told to whoever has proved it, and to
 // nobody else.
 
+func numberPath(secret string) string { return receiptPath(secret) + "/number" }
+
 // number shows where the change stands.
 func (s *Server) number(w http.ResponseWriter, r *http.Request) error {
 	p, _, err := s.numberPage(r)
@@ -50,7 +52,7 @@ func (s *Server) changeNumber(w http.ResponseWriter, r *http.Request) error {
 		p.Typed, p.Err = r.PostForm.Get("phone"), err
 		return show(w, p)
 	}
-	return s.seeNumber(w, r, p.Secret, err)
+	return s.seeAsked(w, r, numberPath(p.Secret), err)
 }
 
 // confirmNumber takes the code, and leads to the receipt.
@@ -61,7 +63,7 @@ func (s *Server) confirmNumber(w http.ResponseWriter, r *http.Request) error {
 	}
 	code, ok := hien.ParseCode(r.PostForm.Get("code"))
 	if !ok {
-		s.see(w, r, receiptPath(p.Secret)+"/number", "word", string(templates.MineForm)) // no try is spent on what cannot be a code
+		s.see(w, r, numberPath(p.Secret), "word", string(templates.MineForm)) // no try is spent on what cannot be a code
 		return nil
 	}
 	switch err := s.Numbers.ConfirmNumber(r.Context(), d, p.Secret, code, s.Now()); {
@@ -72,7 +74,7 @@ func (s *Server) confirmNumber(w http.ResponseWriter, r *http.Request) error {
 		s.see(w, r, receiptPath(p.Secret)) // a second press of the button, or forgotten by a restart
 		return nil
 	default:
-		return s.seeNumber(w, r, p.Secret, err)
+		return s.seeAsked(w, r, numberPath(p.Secret), err)
 	}
 }
 
@@ -82,34 +84,5 @@ func (s *Server) anotherNewNumber(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	return s.seeNumber(w, r, p.Secret, s.Own.DropInquiry(r.Context(), d, s.Now()))
-}
-
-// seeNumber leads back to the page, which says what came of it.
-func (s *Server) seeNumber(w http.ResponseWriter, r *http.Request, secret string, err error) error {
-	word := templates.MineWord("")
-	switch {
-	case err == nil, errors.Is(err, hien.ErrCodeDead), errors.Is(err, hien.ErrNoAsking): // the page knows
-	case errors.Is(err, hien.ErrBadCode):
-		word = templates.MineBad
-	case errors.Is(err, hien.ErrTooMany):
-		word = templates.MineMany
-	case errors.Is(err, hien.ErrTaken):
-		word = templates.NumberTaken
-	case errors.Is(err, hien.ErrUnchanged):
-		word = templates.NumberSame
-	case errors.Is(err, hien.ErrNoNumber):
-		word = templates.NumberNone
-	case errors.Is(err, hien.ErrNotSent):
-		word = templates.MineNotSent
-		s.Log.Warn("a code could not be sent to somebody who changes their number", "zone", s.Zone, "err", err)
-	default:
-		return err
-	}
-	if path := receiptPath(secret) + "/number"; word == "" {
-		s.see(w, r, path)
-	} else {
-		s.see(w, r, path, "word", string(word))
-	}
-	return nil
+	return s.seeAsked(w, r, numberPath(p.Secret), s.Own.DropInquiry(r.Context(), d, s.Now()))
 }
