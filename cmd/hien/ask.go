@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/firewall"
 	"github.com/hien-wifi/hien/internal/config"
@@ -186,24 +187,32 @@ func verifyLedger(ctx context.Context, c *call) error {
 	return nil
 }
 
-func askLedger(ctx context.Context, cfg *config.Config) (control.Ledger, error) {
+func askLedger(ctx context.Context, cfg *config.Config) (v control.Ledger, err error) {
+	err = askOrRead(ctx, cfg,
+		func(c *control.Client) (err error) { v, err = c.VerifyLedger(ctx); return err },
+		func(l *sqlite.Ledger, key hien.RouterKey) (err error) { v, err = verdict(ctx, l, key); return err })
+	return v, err
+}
+
+// askOrRead has the living daemon asked, and the ledger read, with the router's
+// key, when none runs.
+func askOrRead(ctx context.Context, cfg *config.Config, ask func(*control.Client) error, read func(*sqlite.Ledger, hien.RouterKey) error) error {
 	client, err := control.Dial(cfg.RunDir)
 	if err == nil {
-		return client.VerifyLedger(ctx)
+		return ask(client)
 	}
 	if !errors.Is(err, control.ErrNotRunning) {
-		return control.Ledger{}, err
+		return err
 	}
 	key, err := readRouterKey(cfg.DataDir)
 	if err != nil {
-		return control.Ledger{}, err
+		return err
 	}
 	l, err := sqlite.OpenLedger(ctx, filepath.Join(cfg.DataDir, sqlite.FileName))
 	if err != nil {
-		return control.Ledger{}, err
+		return err
 	}
-	v, err := verdict(ctx, l, key)
-	return v, errors.Join(err, l.Close())
+	return errors.Join(read(l, key), l.Close())
 }
 
 // cleanup is `hien cleanup`. It works with the daemon dead and with a broken

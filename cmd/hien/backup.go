@@ -166,26 +166,15 @@ func (p *progress) Write(b []byte) (int, error) {
 // writeBackup asks the daemon for a backup, and makes it itself when none
 // runs.
 func (c *call) writeBackup(ctx context.Context, cfg *config.Config, spool string, w io.Writer) error {
-	client, err := control.Dial(cfg.RunDir)
-	if err == nil {
-		return client.Backup(ctx, w, spool)
-	}
-	if !errors.Is(err, control.ErrNotRunning) {
-		return err
-	}
-	key, err := readRouterKey(cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	clock, err := newClock()
-	if err != nil {
-		return err
-	}
-	l, err := sqlite.OpenLedger(ctx, filepath.Join(cfg.DataDir, sqlite.FileName))
-	if err != nil {
-		return err
-	}
-	return errors.Join(backUp(ctx, w, l, key, cfg, c.config, spool, clock.now()), l.Close())
+	return askOrRead(ctx, cfg,
+		func(c *control.Client) error { return c.Backup(ctx, w, spool) },
+		func(l *sqlite.Ledger, key hien.RouterKey) error {
+			clock, err := newClock()
+			if err != nil {
+				return err
+			}
+			return backUp(ctx, w, l, key, cfg, c.config, spool, clock.now())
+		})
 }
 
 // backup is the daemon's answer.

@@ -3,13 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"path/filepath"
 	"slices"
 
+	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/control"
 	"github.com/hien-wifi/hien/internal/inventory"
@@ -48,20 +47,11 @@ func showInventory(ctx context.Context, c *call) error {
 }
 
 // takeInventory asks the daemon, and reads the record when none runs.
-func takeInventory(ctx context.Context, cfg *config.Config) (inventory.Inventory, error) {
-	client, err := control.Dial(cfg.RunDir)
-	if err == nil {
-		return client.Inventory(ctx)
-	}
-	if !errors.Is(err, control.ErrNotRunning) {
-		return inventory.Inventory{}, err
-	}
-	l, err := sqlite.OpenLedger(ctx, filepath.Join(cfg.DataDir, sqlite.FileName))
-	if err != nil {
-		return inventory.Inventory{}, err
-	}
-	inv, err := inventoryOf(ctx, cfg, l)
-	return inv, errors.Join(err, l.Close())
+func takeInventory(ctx context.Context, cfg *config.Config) (inv inventory.Inventory, err error) {
+	err = askOrRead(ctx, cfg,
+		func(c *control.Client) (err error) { inv, err = c.Inventory(ctx); return err },
+		func(l *sqlite.Ledger, _ hien.RouterKey) (err error) { inv, err = inventoryOf(ctx, cfg, l); return err })
+	return inv, err
 }
 
 // inventory is the daemon's answer.

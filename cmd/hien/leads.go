@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
@@ -52,7 +53,7 @@ func exportLeads(ctx context.Context, c *call) error {
 	if *path == "" {
 		return client.ExportLeads(ctx, c.out, e)
 	}
-	if err := writeFile(*path, func(w io.Writer) error { return client.ExportLeads(ctx, w, e) }); err != nil {
+	if err := writeAside(*path, func(f *os.File) error { return client.ExportLeads(ctx, f, e) }); err != nil {
 		return fmt.Errorf("export leads to %s: %w", *path, err)
 	}
 	fmt.Fprintf(c.out, "The leads were written to %s. They are for what each of them allows, and for now:\nexport anew before each use.\n", *path)

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -40,49 +38,25 @@ func exportLedger(ctx context.Context, c *call) error {
 	if *path == "" {
 		return writeLedger(ctx, cfg, c.out)
 	}
-	if err := writeFile(*path, func(w io.Writer) error { return writeLedger(ctx, cfg, w) }); err != nil {
+	if err := writeAside(*path, func(f *os.File) error { return writeLedger(ctx, cfg, f) }); err != nil {
 		return fmt.Errorf("export ledger to %s: %w", *path, err)
 	}
 	fmt.Fprintf(c.out, "The ledger was written to %s. `hien-verify %[1]s` checks it.\n", *path)
 	return nil
 }
 
-// writeFile makes a file that only its owner can read, whole or not at all.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".hien-export-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // of one that failed
-	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
 // writeLedger asks the daemon for the ledger, and reads the record when none
 // runs.
 func writeLedger(ctx context.Context, cfg *config.Config, w io.Writer) error {
-	client, err := control.Dial(cfg.RunDir)
-	if err == nil {
-		return client.ExportLedger(ctx, w)
-	}
-	if !errors.Is(err, control.ErrNotRunning) {
-		return err
-	}
-	key, err := readRouterKey(cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	clock, err := newClock()
-	if err != nil {
-		return err
-	}
-	l, err := sqlite.OpenLedger(ctx, filepath.Join(cfg.DataDir, sqlite.FileName))
-	if err != nil {
-		return err
-	}
-	return errors.Join(export(ctx, w, l, key, clock.now().Wall), l.Close())
+	return askOrRead(ctx, cfg,
+		func(c *control.Client) error { return c.ExportLedger(ctx, w) },
+		func(l *sqlite.Ledger, key hien.RouterKey) error {
+			clock, err := newClock()
+			if err != nil {
+				return err
+			}
+			return export(ctx, w, l, key, clock.now().Wall)
+		})
 }
 
 // exportLedger is the daemon's answer.
