@@ -111,6 +111,11 @@ func (g *Gateway) Earlier() (versions []int) {
 	return versions
 }
 
+// keysOf are the lead keys of a number, the current one first.
+func (s *Settings) keysOf(p Phone) []LeadKey {
+	return append([]LeadKey{s.Brand.LeadKey(p)}, s.earlier(p)...)
+}
+
 // earlier is how a person may be known by the keys behind the current one.
 func (s *Settings) earlier(p Phone) (keys []LeadKey) {
 	for _, k := range s.Earlier {

@@ -69,7 +69,7 @@ func (g *Gateway) ConfirmNumber(ctx context.Context, d Device, secret string, co
 	}
 	s := g.settings.Load()
 	var old []LeadKey
-	err = g.parts.Eraser.Correct(ctx, Who{Receipt: receipt}, append([]LeadKey{s.Brand.LeadKey(phone)}, s.earlier(phone)...), func(people []Person) (Correction, error) {
+	err = g.parts.Eraser.Correct(ctx, Who{Receipt: receipt}, s.keysOf(phone), func(people []Person) (Correction, error) {
 		c, err := g.correction(d, people, phone, now)
 		old = c.Old
 		return c, err
@@ -126,19 +126,12 @@ func (g *Gateway) correction(d Device, people []Person, phone Phone, now Moment)
 		n := CorrectedName{Statement: consent.StateCorrection(consent.NewID(), name.Consent, now),
 			Commitments: map[string]consent.Commitment{"number": consent.Commit(string(c.Key)), "proof": consent.Commit("code")}}
 		n.Statement.Store, n.Statement.Zone, n.Statement.Channel, n.Statement.Build = s.StoreID, d.Guest.Zone, "portal", Version
-		n.Statement.Commitments = make(map[string]consent.Hash)
-		for what, v := range n.Commitments {
-			n.Statement.Commitments[what] = v.Hash()
-		}
+		n.Statement.Bind(n.Commitments)
 		c.Names = append(c.Names, n)
 		asked, c.Old = union(asked, name.asked()), union(c.Old, name.Keys)
 	}
-	for _, key := range c.Old {
-		told, err := NewErasure(asked, key, now, Facts{Store: s.StoreID})
-		if err != nil {
-			return Correction{}, err
-		}
-		c.Erasures = append(c.Erasures, told)
+	if c.Erasures, err = s.erasures(asked, c.Old, now); err != nil {
+		return Correction{}, err
 	}
 	if p.Consent.Reaches() {
 		if s.Seal.IsZero() || p.SealedFor == "" {
@@ -148,29 +141,7 @@ func (g *Gateway) correction(d Device, people []Person, phone Phone, now Moment)
 			return Correction{}, err
 		}
 	}
-	facts := Facts{Store: s.StoreID, Zone: d.Guest.Zone}
-	for _, a := range p.Consent.Answers() {
-		if !a.Agreed {
-			continue
-		}
-		if len(c.Events) == 0 {
-			first := facts
-			first.Anew = p.Anew
-			e, err := NewEvent(p.Consent, a.Purpose, ConsentChanged, c.Key, now, first)
-			if err != nil {
-				return Correction{}, err
-			}
-			c.Events = append(c.Events, e)
-		}
-		about := facts
-		if a.Purpose.Reaches() {
-			about.Sealed, about.SealedFor = c.Sealed, p.SealedFor
-		}
-		e, err := NewEvent(p.Consent, a.Purpose, LeadGiven, c.Key, now, about)
-		if err != nil {
-			return Correction{}, err
-		}
-		c.Events = append(c.Events, e)
-	}
-	return c, nil
+	c.Events, err = tellLead(p.Consent, p.Consent.Agreed(), c.Key, now,
+		Facts{Store: s.StoreID, Zone: d.Guest.Zone, Anew: p.Anew, Sealed: c.Sealed, SealedFor: p.SealedFor})
+	return c, err
 }

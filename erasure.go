@@ -50,14 +50,9 @@ func (g *Gateway) Erase(ctx context.Context, who Who, channel string, now Moment
 				}
 			}
 		}
-		for _, key := range e.Keys {
-			told, err := NewErasure(asked, key, now, Facts{Store: s.StoreID})
-			if err != nil {
-				return Erasure{}, err
-			}
-			e.Events = append(e.Events, told)
-		}
-		return e, nil
+		var err error
+		e.Events, err = s.erasures(asked, e.Keys, now)
+		return e, err
 	})
 	if err != nil {
 		return Gone{}, err
@@ -68,6 +63,19 @@ func (g *Gateway) Erase(ctx context.Context, who Who, channel string, now Moment
 		g.complain(now, "the livebook fails; what it knows of a person who was erased goes with their stay", err)
 	}
 	return gone, nil
+}
+
+// erasures are the events that have a person erased upstream, one for each name
+// by which it is known there.
+func (s *Settings) erasures(asked []consent.Purpose, keys []LeadKey, now Moment) (events []Event, err error) {
+	for _, key := range keys {
+		e, err := NewErasure(asked, key, now, Facts{Store: s.StoreID})
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
 }
 
 // Person is everything that the record holds of a person, under each name; for
@@ -143,7 +151,7 @@ func (g *Gateway) isOf(sealed []byte, under consent.ID, keys []LeadKey) bool {
 	if err != nil || phone.IsZero() || s.Brand.IsZero() {
 		return false
 	}
-	return slices.ContainsFunc(append(s.earlier(phone), s.Brand.LeadKey(phone)), func(own LeadKey) bool {
+	return slices.ContainsFunc(s.keysOf(phone), func(own LeadKey) bool {
 		return slices.ContainsFunc(keys, func(k LeadKey) bool { return hmac.Equal([]byte(k), []byte(own)) })
 	})
 }

@@ -73,6 +73,30 @@ func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey
 	return Event{id: consent.NewID(), kind: kind, purpose: p, user: user, at: at, facts: f, consent: c}, nil
 }
 
+// tellLead makes the events of a person's answer: that it was given, and for
+// each purpose agreed to the lead. Of the facts each event has its own: Anew the
+// first, the sealed number those that reach the person.
+func tellLead(c consent.Consent, agreed []consent.Purpose, user LeadKey, at Moment, f Facts) (events []Event, err error) {
+	tell := func(p consent.Purpose, kind EventKind, f Facts) {
+		if err == nil {
+			var e Event
+			e, err = NewEvent(c, p, kind, user, at, f)
+			events = append(events, e)
+		}
+	}
+	answer, lead := f, f
+	answer.Sealed, answer.SealedFor, lead.Anew = "", "", false
+	tell(agreed[0], ConsentChanged, answer)
+	for _, p := range agreed {
+		about := lead
+		if !p.Reaches() {
+			about.Sealed, about.SealedFor = "", ""
+		}
+		tell(p, LeadGiven, about)
+	}
+	return events, err
+}
+
 // NewWithdrawal makes the event that tells of a withdrawal: the purposes are
 // stopped upstream. after is the consent as it stands then.
 func NewWithdrawal(after consent.Consent, purposes []consent.Purpose, user LeadKey, at Moment, f Facts) (Event, error) {

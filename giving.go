@@ -171,11 +171,9 @@ func (g *Gateway) challenge(ctx context.Context, d Device, to Phone, now Moment,
 		if err != nil {
 			return err
 		}
-		guest.Codes = slices.DeleteFunc(guest.Codes, func(at time.Duration) bool { return now.Up-at >= 24*time.Hour })
-		if !withinLimits(guest.Codes, now.Up) {
-			return ErrTooMany
+		if err := guest.countCode(now); err != nil {
+			return err
 		}
-		guest.Codes = append(guest.Codes, now.Up)
 		f.Challenge = Challenge{Hash: g.codeHash(f.Consent, m.Code), Expires: now.Up + CodeLife, Sent: now.Up, Typed: f.Challenge.Typed}
 		f.Waiting = false
 		guest.Form = f
@@ -234,16 +232,21 @@ func (g *Gateway) takeBack(id GuestID, form consent.ID, before *Form) error {
 	})
 }
 
-// withinLimits reports whether another code may follow those sent at the
-// times, all within a day.
-func withinLimits(sent []time.Duration, now time.Duration) bool {
+// countCode counts one more code for the device; ErrTooMany when it has had as
+// many as it may.
+func (gu *Guest) countCode(now Moment) error {
+	gu.Codes = slices.DeleteFunc(gu.Codes, func(at time.Duration) bool { return now.Up-at >= 24*time.Hour })
 	quarter := 0
-	for _, at := range sent {
-		if now-at < 15*time.Minute {
+	for _, at := range gu.Codes {
+		if now.Up-at < 15*time.Minute {
 			quarter++
 		}
 	}
-	return quarter < CodesPerQuarter && len(sent) < CodesPerDay
+	if quarter >= CodesPerQuarter || len(gu.Codes) >= CodesPerDay {
+		return ErrTooMany
+	}
+	gu.Codes = append(gu.Codes, now.Up)
+	return nil
 }
 
 func (g *Gateway) codeHash(form consent.ID, c Code) []byte {
@@ -362,10 +365,7 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 	}
 	o.Statement.Store, o.Statement.Zone = s.StoreID, d.Guest.Zone
 	o.Statement.Channel, o.Statement.Build = "portal", Version
-	o.Statement.Commitments = make(map[string]consent.Hash)
-	for name, c := range o.Commitments {
-		o.Statement.Commitments[name] = c.Hash()
-	}
+	o.Statement.Bind(o.Commitments)
 	if given.Reaches() {
 		if o.Sealed, err = s.Seal.Seal(phone, f.Consent); err != nil {
 			return OptIn{}, err
@@ -383,23 +383,8 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		}
 		o.Events = append(o.Events, renamed)
 	}
-	first := facts
-	first.Anew = m.Anew
-	told, err := NewEvent(standing, f.Agreed[0], ConsentChanged, key, now, first)
-	if err != nil {
-		return OptIn{}, err
-	}
-	o.Events = append(o.Events, told)
-	for _, p := range f.Agreed {
-		about := facts
-		if p.Reaches() {
-			about.Sealed, about.SealedFor = o.Sealed, f.Consent
-		}
-		e, err := NewEvent(standing, p, LeadGiven, key, now, about)
-		if err != nil {
-			return OptIn{}, err
-		}
-		o.Events = append(o.Events, e)
-	}
-	return o, nil
+	facts.Anew, facts.Sealed, facts.SealedFor = m.Anew, o.Sealed, f.Consent
+	told, err := tellLead(standing, f.Agreed, key, now, facts)
+	o.Events = append(o.Events, told...)
+	return o, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base32"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ func (g *Gateway) Mine(ctx context.Context, d Device, now Moment) (Mine, error) 
 
 // asked tells how it stands with an inquiry, if it is one for that receipt.
 func (g *Gateway) asked(q *Inquiry, corrects consent.Hash, now Moment) Asked {
-	a := Asked{Sends: g.keeps() && g.parts.Reissuer != nil && g.online() && g.sends(now)}
+	a := Asked{Sends: g.inquires(now)}
 	if q != nil && q.Corrects == corrects && g.reads(q) {
 		a.Waits, a.LastTwo = true, q.LastTwo
 		if a.Tries = max(0, CodeTries-q.Challenge.Tries); a.Tries > 0 {
@@ -73,6 +72,12 @@ func (g *Gateway) asked(q *Inquiry, corrects consent.Hash, now Moment) Asked {
 		}
 	}
 	return a
+}
+
+// inquires reports whether a number can be proved now by who wants to see what
+// is kept of it.
+func (g *Gateway) inquires(now Moment) bool {
+	return g.keeps() && g.parts.Reissuer != nil && g.online() && g.sends(now)
 }
 
 // reads reports whether an inquiry's number can still be read: after a restart
@@ -97,7 +102,7 @@ func (g *Gateway) inquire(ctx context.Context, d Device, to Phone, language stri
 	switch {
 	case !to.Vietnamese() && !g.settings.Load().ForeignNumbers:
 		return &PhoneError{Reason: PhoneForeign}
-	case !g.keeps() || g.parts.Reissuer == nil || !g.online() || !g.sends(now):
+	case !g.inquires(now):
 		return ErrNoAsking
 	}
 	m := Message{To: to, Code: NewCode(), Language: language, Guest: d.Guest, At: now}
@@ -110,11 +115,10 @@ func (g *Gateway) inquire(ctx context.Context, d Device, to Phone, language stri
 				return ErrUnchanged
 			}
 		}
-		guest.Codes = slices.DeleteFunc(guest.Codes, func(at time.Duration) bool { return now.Up-at >= 24*time.Hour })
-		if !withinLimits(guest.Codes, now.Up) {
-			return ErrTooMany
+		if err := guest.countCode(now); err != nil {
+			return err
 		}
-		guest.Codes, guest.Inquiry = append(guest.Codes, now.Up), &q
+		guest.Inquiry = &q
 		return nil
 	})
 	if err != nil {
@@ -166,7 +170,7 @@ func (g *Gateway) Confirm(ctx context.Context, d Device, code Code, now Moment) 
 	}
 	s := g.settings.Load()
 	fresh := newSecret()
-	err = g.parts.Reissuer.Reissue(ctx, append([]LeadKey{s.Brand.LeadKey(phone)}, s.earlier(phone)...), ReceiptHash(fresh))
+	err = g.parts.Reissuer.Reissue(ctx, s.keysOf(phone), ReceiptHash(fresh))
 	if err != nil && !errors.Is(err, ErrNoReceipt) {
 		return "", err // the same code is good again when the record can be written
 	}

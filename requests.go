@@ -199,7 +199,7 @@ func (g *Gateway) Named(ctx context.Context, p Phone) (who Who, erased string, e
 	case s.Brand.IsZero():
 		return Who{}, "", ErrNoBrandKey
 	}
-	keys := append([]LeadKey{s.Brand.LeadKey(p)}, s.earlier(p)...)
+	keys := s.keysOf(p)
 	for _, key := range keys {
 		if day, buried, err := g.parts.Eraser.Buried(ctx, key); err != nil {
 			return Who{}, "", err

@@ -83,6 +83,16 @@ func (c Consent) Allows(p Purpose) bool {
 	return agreed
 }
 
+// Agreed are the purposes that the person agreed to, sorted.
+func (c Consent) Agreed() (agreed []Purpose) {
+	for _, a := range c.answers {
+		if a.Agreed {
+			agreed = append(agreed, a.Purpose)
+		}
+	}
+	return agreed
+}
+
 // AllowsAny reports whether the person agreed to anything at all.
 func (c Consent) AllowsAny() bool {
 	return slices.ContainsFunc(c.answers, func(a Answer) bool { return a.Agreed })

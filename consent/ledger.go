@@ -44,6 +44,14 @@ type Statement struct {
 	Next ed25519.PublicKey // of KindContinued: of the entries after it; nil: no other
 }
 
+// Bind has the statement bind what stands beside the ledger.
+func (s *Statement) Bind(named map[string]Commitment) {
+	s.Commitments = make(map[string]Hash, len(named))
+	for name, c := range named {
+		s.Commitments[name] = c.Hash()
+	}
+}
+
 // StateConsent is the statement of a consent just given.
 func StateConsent(c Consent) Statement {
 	return Statement{Kind: KindConsent, ID: c.id, Subject: c.subject, Answers: c.Answers(),

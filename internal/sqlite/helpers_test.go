@@ -89,10 +89,7 @@ func (a application) record(m hien.Member) (hien.OptIn, error) {
 			"number":  consent.Commit(string(lead(a.person))),
 		}}
 	o.Statement.Store, o.Statement.Zone, o.Statement.Channel, o.Statement.Build = "hcm-q1-01", "guest", "portal", "test"
-	o.Statement.Commitments = make(map[string]consent.Hash)
-	for name, c := range o.Commitments {
-		o.Statement.Commitments[name] = c.Hash()
-	}
+	o.Statement.Bind(o.Commitments)
 	if given.Reaches() {
 		o.Sealed = sealed(a.id)
 	}
