@@ -19,10 +19,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/internal/commandline"
 )
 
 func main() {
@@ -111,7 +111,6 @@ func (t tool) dispatch(args []string) error {
 
 func (t tool) call(cmd command, args []string) *call {
 	c := &call{tool: t, command: cmd, args: args, flags: flag.NewFlagSet("hien-unseal "+cmd.name, flag.ContinueOnError)}
-	c.flags.SetOutput(io.Discard) // parse says what is wrong
 	c.flags.BoolVar(&c.anyway, "even-on-a-router", false, "work on a router too: its keys must be changed after that")
 	return c
 }
@@ -120,24 +119,15 @@ func (t tool) call(cmd command, args []string) *call {
 // refuses a router. At most most words may be there, or any number when most
 // is negative.
 func (c *call) parse(most int) error {
-	for rest := c.args; ; {
-		err := c.flags.Parse(rest)
-		if errors.Is(err, flag.ErrHelp) {
-			c.help(c.out)
-			return err
-		}
-		if err != nil {
-			return c.misused("%v", err)
-		}
-		if c.flags.NArg() == 0 {
-			break
-		}
-		c.words = append(c.words, c.flags.Arg(0))
-		rest = c.flags.Args()[1:]
+	words, err := commandline.Parse(c.flags, c.args, most)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		c.help(c.out)
+		return err
+	case err != nil:
+		return c.misused("%v", err)
 	}
-	if most >= 0 && len(c.words) > most {
-		return c.misused("%q is one word too many", c.words[most])
-	}
+	c.words = words
 	return c.refuseRouter()
 }
 
@@ -155,8 +145,7 @@ func (c *call) refuseRouter() error {
 
 // misused tells what is wrong with the command line.
 func (c *call) misused(format string, args ...any) error {
-	name := c.flags.Name()
-	fmt.Fprintf(c.err, "%s: %s\n`%s -h` says how it is used.\n", name, fmt.Sprintf(format, args...), name)
+	commandline.Misused(c.err, c.flags, fmt.Sprintf(format, args...))
 	return errUsage
 }
 
@@ -171,14 +160,5 @@ func menu(w io.Writer) {
 
 // help prints what the command does and takes.
 func (c *call) help(w io.Writer) {
-	usage := strings.TrimSpace("usage: " + c.flags.Name() + " [flags] " + c.command.args)
-	fmt.Fprintf(w, "%s: %s\n\n%s\n\n", c.flags.Name(), c.command.about, usage)
-	c.flags.VisitAll(func(f *flag.Flag) {
-		value, about := flag.UnquoteUsage(f)
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
-			about += " (default " + f.DefValue + ")"
-		}
-		fmt.Fprintf(w, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+value), about)
-	})
-	fmt.Fprintf(w, "\n%s", strings.TrimPrefix(c.command.help, "\n"))
+	commandline.Help(w, c.flags, c.command.about, c.command.args, c.command.help)
 }

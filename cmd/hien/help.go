@@ -1,12 +1,12 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/internal/commandline"
 	"github.com/hien-wifi/hien/internal/config"
 )
 
@@ -34,16 +34,7 @@ func menuOf(w io.Writer, word string) (any bool) {
 
 // help prints what the command does and takes.
 func (c *call) help(w io.Writer) {
-	usage := strings.TrimSpace("usage: " + c.flags.Name() + " [flags] " + c.command.args)
-	fmt.Fprintf(w, "%s: %s\n\n%s\n\n", c.flags.Name(), c.command.about, usage)
-	c.flags.VisitAll(func(f *flag.Flag) {
-		value, about := flag.UnquoteUsage(f)
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
-			about += " (default " + f.DefValue + ")"
-		}
-		fmt.Fprintf(w, "  %s\n        %s\n", strings.TrimSpace("--"+f.Name+" "+value), about)
-	})
-	fmt.Fprintf(w, "\n%s", strings.TrimPrefix(c.command.help, "\n"))
+	commandline.Help(w, c.flags, c.command.about, c.command.args, c.command.help)
 }
 
 // What each command's help says, at most 80 columns wide.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/hien-wifi/hien"
+	"github.com/hien-wifi/hien/internal/commandline"
 	"github.com/hien-wifi/hien/internal/config"
 )
 
@@ -137,7 +138,6 @@ func dispatch(ctx context.Context, args []string, out, errOut io.Writer) error {
 
 func newCall(cmd command, args []string, out, errOut io.Writer) *call {
 	c := &call{command: cmd, args: args, out: out, err: errOut, flags: flag.NewFlagSet("hien "+cmd.name, flag.ContinueOnError)}
-	c.flags.SetOutput(io.Discard) // parse says what is wrong
 	c.flags.StringVar(&c.config, "config", config.DefaultFile, "the configuration `FILE`")
 	if cmd.json {
 		c.flags.BoolVar(&c.json, "json", false, "answer as JSON, for machines")
@@ -148,30 +148,20 @@ func newCall(cmd command, args []string, out, errOut io.Writer) *call {
 // parse reads the flags, which may stand before and behind the words; at most
 // most words may be there, or any number when most is negative.
 func (c *call) parse(most int) error {
-	for rest := c.args; ; {
-		err := c.flags.Parse(rest)
-		if errors.Is(err, flag.ErrHelp) {
-			c.help(c.out)
-			return err
-		}
-		if err != nil {
-			return c.misused("%v", err)
-		}
-		if c.flags.NArg() == 0 {
-			break
-		}
-		c.words = append(c.words, c.flags.Arg(0))
-		rest = c.flags.Args()[1:]
+	words, err := commandline.Parse(c.flags, c.args, most)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		c.help(c.out)
+		return err
+	case err != nil:
+		return c.misused("%v", err)
 	}
-	if most >= 0 && len(c.words) > most {
-		return c.misused("%q is one word too many", c.words[most])
-	}
+	c.words = words
 	return nil
 }
 
 // misused tells what is wrong with the command line.
 func (c *call) misused(format string, args ...any) error {
-	name := c.flags.Name()
-	fmt.Fprintf(c.err, "%s: %s\n`%s -h` says how it is used.\n", name, fmt.Sprintf(format, args...), name)
+	commandline.Misused(c.err, c.flags, fmt.Sprintf(format, args...))
 	return errUsage
 }
