@@ -83,9 +83,20 @@ func TestErasureForgetsFormsWithTheSameNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for d, number := range map[hien.Device]string{device(4): "0987654321", device(5): "0912345678"} {
+		if err := p.Inquire(t.Context(), d, phone(p, number), "vi", p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
 	key := p.settings.Brand.LeadKey(phone(p, "0987654321"))
 	if _, err := p.Erase(t.Context(), hien.Who{Key: key}, "control", p.now); err != nil {
 		t.Fatal(err)
+	}
+	if p.mine(device(4)).Waits {
+		t.Error("who asked for what is kept of the number still waits for a code")
+	}
+	if !p.mine(device(5)).Waits {
+		t.Error("who asked about another number waits no more")
 	}
 	if g := p.greet(device(2)); g.Step != hien.AtDoor {
 		t.Errorf("her other device: %+v; want at the door", g)
