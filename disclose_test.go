@@ -1,13 +1,16 @@
 package hien_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -93,4 +96,56 @@ func TestAPersonSeesEverythingThatIsKeptAndNothingElse(t *testing.T) {
 	if _, err := p.Person(t.Context(), hien.Who{Subject: "nobody"}); !errors.Is(err, hien.ErrNoReceipt) {
 		t.Errorf("nobody: %v", err)
 	}
+}
+
+// A reader is a record that is busy with a person until it is let go.
+type reader struct {
+	hien.Eraser
+	busy, most int32
+	letGo      chan struct{}
+}
+
+func (r *reader) Person(context.Context, hien.Who) ([]hien.Person, error) {
+	r.most = max(r.most, atomic.AddInt32(&r.busy, 1))
+	<-r.letGo
+	atomic.AddInt32(&r.busy, -1)
+	return nil, nil
+}
+
+func TestWhoAsksOverAndOverForWhatIsKeptIsAnsweredOneAtATime(t *testing.T) {
+	p := newPorch(t)
+	synctest.Test(t, func(t *testing.T) {
+		slow := &reader{letGo: make(chan struct{})}
+		parts := p.parts
+		parts.Eraser = slow
+		g := hien.NewGateway(parts, p.settings)
+		gone, leave := context.WithCancel(t.Context())
+		ended := make(chan error, 8)
+		for i := range cap(ended) {
+			ctx := t.Context()
+			if i == 0 {
+				ctx = gone
+			}
+			go func() { _, err := g.Person(ctx, hien.Who{}); ended <- err }()
+			synctest.Wait()
+		}
+		leave() // the first is inside, and has what it asked for all the same
+		for range cap(ended) {
+			slow.letGo <- struct{}{}
+			synctest.Wait()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if slow.most != 1 {
+			t.Errorf("%d were answered at once", slow.most)
+		}
+		go func() { _, err := g.Person(t.Context(), hien.Who{}); ended <- err }()
+		synctest.Wait()
+		if _, err := g.Person(gone, hien.Who{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("who does not wait: %v", err)
+		}
+		slow.letGo <- struct{}{}
+		<-ended
+	})
 }

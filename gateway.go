@@ -33,10 +33,11 @@ type Gateway struct {
 	counting   counting
 	retention  retention
 	refusals   refusals
-	young      atomic.Int64 // guests who said to be too young to be asked, since the start
-	opened     atomic.Int64 // Moment.Up until which the door is open to everybody; 0: it is not
-	complained atomic.Int64 // Moment.Up of the last complaint
-	resumed    atomic.Bool  // the visits of an earlier boot were closed
+	disclosing chan struct{} // holds one who asks for everything that is kept of a person
+	young      atomic.Int64  // guests who said to be too young to be asked, since the start
+	opened     atomic.Int64  // Moment.Up until which the door is open to everybody; 0: it is not
+	complained atomic.Int64  // Moment.Up of the last complaint
+	resumed    atomic.Bool   // the visits of an earlier boot were closed
 }
 
 // Parts are what the gateway works with. Record is nil when the record could
@@ -89,7 +90,7 @@ type Settings struct {
 
 // NewGateway makes the house of its parts.
 func NewGateway(p Parts, s Settings) *Gateway {
-	g := &Gateway{parts: p, memory: newMemoryKey()}
+	g := &Gateway{parts: p, memory: newMemoryKey(), disclosing: make(chan struct{}, 1)}
 	if g.parts.Wake == nil {
 		g.parts.Wake = func() {}
 	}
