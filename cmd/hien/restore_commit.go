@@ -11,11 +11,13 @@ import (
 )
 
 // A restore lies in a directory of its own in data_dir until it is whole. A
-// file says so; from then on it is carried to its end, after a power cut by
-// the next start.
+// file says so, and where the brand key belongs; from then on it is carried to
+// its end, after a power cut by the next start. So no record ever stands beside
+// the brand key of another.
 const (
-	stageName = ".restore"
-	readyName = "ready"
+	stageName   = ".restore"
+	readyName   = "ready"
+	stagedBrand = "brand.key"
 )
 
 // commit takes everything over. The configuration goes first: it says where
@@ -27,11 +29,11 @@ func (r *restoring) commit() error {
 		}
 	}
 	if r.b.BrandKey != nil {
-		if err := putFile(r.cfg.BrandKeyFile, r.b.BrandKey); err != nil {
+		if err := putFile(filepath.Join(r.stage, stagedBrand), r.b.BrandKey); err != nil {
 			return fmt.Errorf("write brand key: %w", err)
 		}
 	}
-	if err := errors.Join(writeWhole(filepath.Join(r.stage, readyName), ""), syncDir(r.stage)); err != nil {
+	if err := putFile(filepath.Join(r.stage, readyName), []byte(r.cfg.BrandKeyFile)); err != nil {
 		return fmt.Errorf("finish the restore: %w", err)
 	}
 	r.whole = true
@@ -60,12 +62,19 @@ func finishRestore(dataDir string) error {
 	if _, err := os.Stat(stage); err != nil {
 		return unlessMissing(err)
 	}
-	_, err := os.Stat(filepath.Join(stage, readyName))
+	brandKeyFile, err := os.ReadFile(filepath.Join(stage, readyName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.RemoveAll(stage)
 	}
 	if err != nil {
 		return fmt.Errorf("finish a restore: %w", err)
+	}
+	brand, err := os.ReadFile(filepath.Join(stage, stagedBrand))
+	if err == nil {
+		err = putFile(string(brandKeyFile), brand)
+	}
+	if unlessMissing(err) != nil {
+		return fmt.Errorf("finish a restore: brand key: %w", err)
 	}
 	record := filepath.Join(dataDir, sqlite.FileName)
 	if _, err := os.Stat(filepath.Join(stage, sqlite.FileName)); err == nil {

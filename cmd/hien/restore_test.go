@@ -572,6 +572,11 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 		"when everything was":              {map[string]string{sqlite.FileName: "new record", routerKeyName: "new key", readyName: ""}, []string{"log", sqlite.FileName, routerKeyName}, "new record", "new key", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			brand, wantBrand := filepath.Join(t.TempDir(), "brand.key"), "old brand key"
+			write(t, brand, wantBrand)
+			if _, ready := c.staged[readyName]; ready {
+				c.staged[readyName], c.staged[stagedBrand], wantBrand = brand, "new brand key", "new brand key"
+			}
 			dir := prepare(t, c.staged)
 			for _, what := range c.did {
 				var err error
@@ -588,6 +593,9 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 				if err := finishRestore(dir); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if got, err := os.ReadFile(brand); err != nil || string(got) != wantBrand {
+				t.Errorf("the brand key: %q, %v; want %q", got, err, wantBrand)
 			}
 			want := []string{sqlite.FileName, routerKeyName}
 			if c.withLog {
