@@ -210,7 +210,7 @@ func (r *restoring) makeStage() (err error) {
 		return err
 	}
 	r.stage = filepath.Join(r.cfg.DataDir, stageName)
-	if err := finishRestore(r.cfg.DataDir); err != nil { // of one that was killed
+	if err := finishRestore(r.cfg); err != nil { // of one that was killed
 		return err
 	}
 	if err := os.MkdirAll(r.stage, 0o700); err != nil {

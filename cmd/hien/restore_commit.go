@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/sqlite"
 )
 
 // A restore lies in a directory of its own in data_dir until it is whole. A
-// file says so, and where the brand key belongs; from then on it is carried to
-// its end, after a power cut by the next start. So no record ever stands beside
-// the brand key of another.
+// file says so; from then on it is carried to its end, after a power cut by the
+// next start. So no record is ever opened beside the brand key of another.
 const (
 	stageName   = ".restore"
 	readyName   = "ready"
@@ -33,11 +33,11 @@ func (r *restoring) commit() error {
 			return fmt.Errorf("write brand key: %w", err)
 		}
 	}
-	if err := putFile(filepath.Join(r.stage, readyName), []byte(r.cfg.BrandKeyFile)); err != nil {
+	if err := putFile(filepath.Join(r.stage, readyName), nil); err != nil {
 		return fmt.Errorf("finish the restore: %w", err)
 	}
 	r.whole = true
-	if err := finishRestore(r.cfg.DataDir); err != nil {
+	if err := finishRestore(r.cfg); err != nil {
 		return fmt.Errorf("%w; it is whole, and carried to its end when Hiên starts or this is said again", err)
 	}
 	return nil
@@ -57,12 +57,13 @@ func putFile(path string, text []byte) error {
 
 // finishRestore carries a restore that is whole to its end, and clears one
 // away that was cut off before: then the old record is in force.
-func finishRestore(dataDir string) error {
+func finishRestore(cfg *config.Config) error {
+	dataDir := cfg.DataDir
 	stage := filepath.Join(dataDir, stageName)
 	if _, err := os.Stat(stage); err != nil {
 		return unlessMissing(err)
 	}
-	brandKeyFile, err := os.ReadFile(filepath.Join(stage, readyName))
+	_, err := os.Stat(filepath.Join(stage, readyName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.RemoveAll(stage)
 	}
@@ -71,10 +72,10 @@ func finishRestore(dataDir string) error {
 	}
 	brand, err := os.ReadFile(filepath.Join(stage, stagedBrand))
 	if err == nil {
-		err = putFile(string(brandKeyFile), brand)
+		err = putFile(cfg.BrandKeyFile, brand)
 	}
-	if unlessMissing(err) != nil {
-		return fmt.Errorf("finish a restore: brand key: %w", err)
+	if unlessMissing(err) != nil { // putFile makes the directory: what is missing is a brand key in the backup
+		return fmt.Errorf("finish a restore: write brand key, or say `hien restore` again as root: %w", err)
 	}
 	record := filepath.Join(dataDir, sqlite.FileName)
 	if _, err := os.Stat(filepath.Join(stage, sqlite.FileName)); err == nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/config"
 	"github.com/hien-wifi/hien/internal/sqlite"
 	"github.com/hien-wifi/hien/internal/world"
 	"github.com/hien-wifi/hien/sync/cdp"
@@ -489,7 +490,7 @@ func TestARestoreThatIsWholeIsNotThrownAway(t *testing.T) {
 	if err := os.RemoveAll(inTheWay); err != nil {
 		t.Fatal(err)
 	}
-	if err := finishRestore(fresh.data()); err != nil { // as the next start does
+	if err := finishRestore(&config.Config{DataDir: fresh.data(), BrandKeyFile: fresh.brandFile()}); err != nil { // as the next start does
 		t.Fatal(err)
 	}
 	wantFiles(t, fresh.data(), sqlite.FileName, routerKeyName)
@@ -575,7 +576,7 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 			brand, wantBrand := filepath.Join(t.TempDir(), "brand.key"), "old brand key"
 			write(t, brand, wantBrand)
 			if _, ready := c.staged[readyName]; ready {
-				c.staged[readyName], c.staged[stagedBrand], wantBrand = brand, "new brand key", "new brand key"
+				c.staged[stagedBrand], wantBrand = "new brand key", "new brand key"
 			}
 			dir := prepare(t, c.staged)
 			for _, what := range c.did {
@@ -590,7 +591,7 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 				}
 			}
 			for range 2 { // the next start, and the one after it
-				if err := finishRestore(dir); err != nil {
+				if err := finishRestore(&config.Config{DataDir: dir, BrandKeyFile: brand}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -609,7 +610,7 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 			}
 		})
 	}
-	if err := finishRestore(t.TempDir()); err != nil {
+	if err := finishRestore(&config.Config{DataDir: t.TempDir()}); err != nil {
 		t.Errorf("without a restore: %v", err)
 	}
 }

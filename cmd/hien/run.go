@@ -217,7 +217,7 @@ func (d *daemon) openRecord(ctx context.Context) {
 	}
 	err := os.MkdirAll(d.cfg.DataDir, 0o700)
 	if err == nil {
-		err = finishRestore(d.cfg.DataDir) // one that a power cut has stopped
+		err = finishRestore(d.cfg) // one that a power cut has stopped
 	}
 	if err == nil {
 		var key hien.RouterKey
