@@ -131,3 +131,52 @@ func TestTheSameAnswerToAnotherNoticeIsKept(t *testing.T) {
 		t.Errorf("%d entries, want %d: the notice is another", got, entries+1)
 	}
 }
+
+// TestGoingOnIsNoYesToWhatIsNew: of a member who was asked again and went on
+// without an answer the visits are counted here and told to nobody, until the
+// notice of today is agreed to; nor while the policy is damaged, and the notice
+// of today unknown.
+func TestGoingOnIsNoYesToWhatIsNew(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	told := func(what string, want ...int) {
+		t.Helper()
+		var got []int
+		for _, e := range p.sent() {
+			if e.Kind() == hien.StoreVisited {
+				got = append(got, e.Facts().Visit.Number)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: visits %v were told, want %v", what, got, want)
+		}
+	}
+	goesOn := func() {
+		t.Helper()
+		if err := p.Refuse(t.Context(), d, p.greet(d).Ask, p.now); err != nil {
+			t.Fatal(err)
+		}
+		p.nextStay(24 * time.Hour)
+	}
+	p.giveAs(d, "0987654321", both...)
+	p.nextStay(24 * time.Hour)
+	told("the first", 1)
+	goesOn()
+	told("under the same notice", 2)
+
+	p.settings.Asker.Controller.Recipients = append(p.settings.Asker.Controller.Recipients, "Bên Nhận Mới")
+	p.Reload(p.settings)
+	goesOn()
+	told("with a recipient more")
+	policy := p.settings.Asker.Policy
+	p.settings.Asker.Policy = nil
+	p.Reload(p.settings)
+	goesOn()
+	told("with a damaged policy")
+	p.settings.Asker.Policy = policy
+	p.Reload(p.settings)
+	p.nextStay(32 * 24 * time.Hour) // until when it is left alone
+	p.giveAs(d, "0987654321", both...)
+	p.nextStay(24 * time.Hour)
+	told("agreed to anew", 5)
+}

@@ -34,7 +34,8 @@ type Record interface {
 	// stay whose Visit is open in the record closes it; for any other a row
 	// is made. Visits left open by an earlier boot than now's are closed
 	// with an End equal to their Start. make answers the event of each
-	// visit. With nothing to write, nothing is written.
+	// visit, the zero Event for one that is not told. With nothing to write,
+	// nothing is written.
 	EndStays(ctx context.Context, stays []EndedStay, now Moment, make func(Member, Visit, time.Duration) (Event, error)) error
 
 	// Withdraw finds the person and records what make answers: the ledger

@@ -176,7 +176,7 @@ func (g *Gateway) endStays(ctx context.Context, over []Guest, now Moment) error 
 		wrote := false
 		err := g.parts.Record.EndStays(ctx, ended, now, func(m Member, v Visit, since time.Duration) (Event, error) {
 			wrote = true
-			return g.visited(m, v, since)
+			return g.visited(m, v, since, now)
 		})
 		if err != nil {
 			return err
@@ -193,14 +193,22 @@ func (g *Gateway) endStays(ctx context.Context, over []Guest, now Moment) error 
 	return errors.Join(errs...)
 }
 
-// visited is the event of a visit that has ended.
-func (g *Gateway) visited(m Member, v Visit, since time.Duration) (Event, error) {
+// visited is the event of a visit that has ended. There is none for a person
+// who agreed to another notice than today's, with fewer recipients perhaps, and
+// has not answered the one of today: to go on without an answer is no consent
+// to what is new (R-CON-9). Nor while the policy is damaged, when nobody knows what
+// would be asked today. The next visit that is told has the right number.
+func (g *Gateway) visited(m Member, v Visit, since time.Duration, now Moment) (Event, error) {
+	settings := g.settings.Load()
+	if settings.Asker.Policy == nil || !settings.current(m.Answered[consent.VisitFrequency], now) {
+		return Event{}, nil
+	}
 	f := VisitFacts{Number: v.Number, SinceLast: since}
 	if v.End.Boot == v.Start.Boot {
 		f.Stayed = v.End.Up - v.Start.Up
 	}
 	return NewEvent(m.Consent, consent.VisitFrequency, StoreVisited, m.Key, v.End,
-		Facts{Store: g.settings.Load().StoreID, Zone: v.Zone, Visit: &f, Previous: g.settings.Load().stillTold(m)})
+		Facts{Store: settings.StoreID, Zone: v.Zone, Visit: &f, Previous: settings.stillTold(m)})
 }
 
 // tidy drops from the livebook the stays that were dealt with, and the guest

@@ -74,7 +74,7 @@ func (s *Store) endStay(ctx context.Context, t *tx, e hien.EndedStay, now hien.M
 	return s.endVisit(ctx, t, v, make)
 }
 
-// endVisit writes a visit's end and queues its event.
+// endVisit writes a visit's end and queues its event, if it has one.
 func (s *Store) endVisit(ctx context.Context, t *tx, v visit, make visitEvent) error {
 	end := stampOf(v.End)
 	if _, err := t.exec(ctx, "UPDATE visits SET end_wall = ?, end_boot = ?, end_up = ?, end_in_step = ? WHERE person = ? AND number = ?",
