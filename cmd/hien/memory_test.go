@@ -15,7 +15,7 @@ import (
 // by `make hardware`.
 func TestASmallRoutersMemory(t *testing.T) {
 	const guests, givers = 250, 50
-	const most, mostWhileTheyCome = 24.0, 28.0 // MiB
+	const most, mostWhileTheyCome = 24.0, 25.0 // MiB
 	world.Need(t)
 	g, crowd := benchShop(t, guests, "GOMEMLIMIT=20MiB", "GOGC=30")
 	var rss, highest float64

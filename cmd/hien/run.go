@@ -183,6 +183,7 @@ func serve(ctx context.Context, path string, cfg *config.Config, clock clock, lo
 	group.Go(func() error { return d.watchUplinks(ctx) })
 	group.Go(func() error { return d.uplink.Run(ctx) })
 	group.Go(func() error { return d.tick(ctx) })
+	group.Go(func() error { ownProgram().keepSmall(ctx); return nil })
 	group.Go(func() error { return d.reloads(ctx, hup) })
 	d.setStage(cfg, true)
 	log.Info("hien runs", "version", hien.Version, "store", cfg.StoreID)
@@ -320,7 +321,6 @@ func (d *daemon) tick(ctx context.Context) error {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	resumed := d.clock.now().Up
-	program := ownProgram()
 	var last string // an error that stays is logged once
 	for {
 		select {
@@ -332,7 +332,6 @@ func (d *daemon) tick(ctx context.Context) error {
 			d.resume(ctx)
 			resumed = up
 		}
-		program.trim()
 		err := d.gateway.Tick(ctx, d.clock.now())
 		if err != nil && ctx.Err() == nil && err.Error() != last {
 			d.log.Error("not everything could be written down; it is tried again", "err", err)
