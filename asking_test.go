@@ -140,7 +140,7 @@ func TestChildrenAreNotAsked(t *testing.T) {
 }
 
 // A form that waits when the shop stops asking comes to nothing, and the guest
-// comes in all the same (I8). Whoever has given before is found by the number.
+// comes in all the same. Whoever has given before is found by the number.
 func TestAShopThatStopsAskingTakesNothingMore(t *testing.T) {
 	p := newPorch(t)
 	p.give(device(1), "0987654321", consent.ContactZalo)

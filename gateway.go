@@ -17,10 +17,10 @@ import (
 // asked or answered on the way. It is safe for concurrent use.
 //
 // Three rules hold in every method. Access never depends on consent, nor on
-// the record: where that fails, nothing is asked and the door still opens
-// (I8). What is acknowledged is durable first: record, door, queue, in this
-// order (I1). And a purpose is looked at when an event is made and again when
-// it is sent (R-CON-7).
+// the record: where that fails, nothing is asked and the door still opens. What
+// is acknowledged is durable first: record, door, queue, in this order. And a
+// purpose is looked at when an event is made and again when it is sent
+// (R-CON-7).
 type Gateway struct {
 	parts      Parts
 	memory     memoryKey
@@ -152,7 +152,7 @@ func (g *Gateway) Greet(ctx context.Context, d Device, now Moment) (Greeting, er
 	}
 	if err != nil {
 		// Without the book a form could not wait for its code: nothing is
-		// asked, and the door opens all the same (I8).
+		// asked, and the door opens all the same.
 		g.complain(now, "the livebook fails; nothing is asked, and guests come in all the same", err)
 		return gr, nil
 	}

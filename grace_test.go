@@ -128,7 +128,7 @@ func TestGoingOnWithoutEndsTheGrace(t *testing.T) {
 	}
 }
 
-// A daemon that is started again has lost the number and not the pass (I4).
+// A daemon that is started again has lost the number and not the pass.
 func TestAGracePassOutlivesARestart(t *testing.T) {
 	p := graceful(t)
 	d := device(1)

@@ -105,7 +105,7 @@ func (g *Gateway) Young() int64 { return g.young.Load() }
 
 // letIn is the door: the kernel's set first, then the livebook. Once the guest
 // is in the kernel's set it is in, whatever becomes of the book: a book that
-// fails is for the log (I8). A guest that may not come in is written down all
+// fails is for the log. A guest that may not come in is written down all
 // the same, and told why by the error.
 func (g *Gateway) letIn(ctx context.Context, d Device, now Moment, then func(*Guest)) error {
 	zone, err := g.zone(d.Guest.Zone)
@@ -214,7 +214,7 @@ func (g *Gateway) shut(ctx context.Context, id GuestID, now Moment) error {
 
 // Resume lets through whoever has a pass in the livebook. It is called when
 // the daemon starts and after the firewall was repaired, so that nobody with
-// a pass is cut (I4).
+// a pass is cut.
 func (g *Gateway) Resume(ctx context.Context, now Moment) error {
 	var inside []Guest
 	s := g.settings.Load()

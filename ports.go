@@ -197,7 +197,7 @@ type Sessions interface {
 	// Here is told at each Tick everybody who has a pass. Whoever has one for
 	// the first time has begun a session, and who has none any more has ended
 	// it. Whatever becomes of the log it returns, and says nothing: access
-	// never depends on it (I8).
+	// never depends on it.
 	Here(all []Session, now Moment)
 }
 

@@ -25,8 +25,8 @@ func TestErrorsBecomePages(t *testing.T) {
 		want   string
 		logged string // level; empty: nothing is logged
 	}{
-		{"the disk is full when a code is right", "Prove", storage, "/code", "The shop could not keep your answer", "ERROR"},
-		{"the disk is full when a number comes", "Ask", storage, "/join", "The shop could not keep your answer", "ERROR"},
+		{"the disk is full when a code is right", "Prove", storage, "/code", "The shop could not save your answer", "ERROR"},
+		{"the disk is full when a number comes", "Ask", storage, "/join", "The shop could not save your answer", "ERROR"},
 		{"the sender is down", "Ask", fmt.Errorf("%w: %w", hien.ErrNotSent, errors.New("timeout")), "/join", "The code could not be sent", "WARN"},
 		{"the sender is down the second time", "AskAgain", hien.ErrNotSent, "/code/again", "The code could not be sent", "WARN"},
 		{"too many codes", "Ask", hien.ErrTooMany, "/join", "Too many codes were sent", ""},
@@ -34,7 +34,7 @@ func TestErrorsBecomePages(t *testing.T) {
 		{"asking was closed meanwhile", "Ask", hien.ErrNoAsking, "/join", "not taking sign-ups", ""},
 		{"something new goes wrong", "Ask", errors.New("gremlins"), "/join", "That did not work", "ERROR"},
 		{"the door is stuck", "Admit", errors.New("gremlins"), "/skip", "That did not work", "ERROR"},
-		{"the receipt cannot be read", "Receipt", storage, "GET /receipt/x", "The shop could not keep", "ERROR"},
+		{"the receipt cannot be read", "Receipt", storage, "GET /receipt/x", "The shop could not save", "ERROR"},
 		{"nobody greets", "Greet", errors.New("gremlins"), "GET /", "That did not work", "ERROR"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -108,11 +108,11 @@ func TestTheShopHasNoInternet(t *testing.T) {
 	t.Run("a yes waits for its code, and none is promised", func(t *testing.T) {
 		d := down(t)
 		r := d.post(t, "/join", d.filled("0987 654 321", consent.ContactZalo))
-		r.wants(t, "Your code is sent when the internet is back", "ending in 21", refresh, "Go online without signing up")
+		r.wants(t, "Your code will be sent when the internet is back", "ending in 21", refresh, "Go online without signing up")
 		if strings.Contains(r.body, `name="code"`) || strings.Contains(r.body, "A code of 6 digits went") {
 			t.Error("the page asks for a code that was not sent")
 		}
-		d.get(t, "/").wants(t, "Your code is sent when")
+		d.get(t, "/").wants(t, "Your code will be sent when")
 		back(d)
 		r = d.get(t, r.at)
 		r.wants(t, askCode, "A code of 6 digits went to the number ending in 21.", `name="code"`)

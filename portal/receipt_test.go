@@ -165,7 +165,7 @@ func TestTheWayToOnesDataWithoutAReceipt(t *testing.T) {
 	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, "ending in 78", "Open my receipt")
 	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {"12"}}).wants(t, "The code has 6 digits")
 	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {"000000"}}).wants(t, "not right")
-	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {rightCode}}).wants(t, "The shop keeps nothing with this number.")
+	d.post(t, "/mine/code", url.Values{"lang": {"en"}, "code": {rightCode}}).wants(t, "The shop keeps nothing under this number.")
 	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0912 345 678"}}).wants(t, "ending in 78")
 	d.post(t, "/mine/other", url.Values{"lang": {"en"}}).wants(t, "Send me a code")
 	d.post(t, "/mine", url.Values{"lang": {"en"}, "phone": {"0987 654 321"}}).wants(t, "ending in 21")
@@ -204,7 +204,7 @@ func TestANumberIsChangedByTheReceipt(t *testing.T) {
 
 func TestWhatKeepsANumberFromBeingChangedIsSaid(t *testing.T) {
 	for err, want := range map[error]string{hien.ErrTooMany: "Please try again in 15 minutes.", hien.ErrNotSent: "The code could not be sent.",
-		hien.ErrNoNumber: "there is no number to change", hien.ErrTaken: "This number signed up here before", hien.ErrStorage: "could not keep"} {
+		hien.ErrNoNumber: "there is no number to change", hien.ErrTaken: "This number signed up here before", hien.ErrStorage: "could not save"} {
 		h := withReceipt(t)
 		h.breaks["ChangeNumber"] = err
 		d := open(t, h)
@@ -216,7 +216,7 @@ func TestWhatKeepsANumberFromBeingChangedIsSaid(t *testing.T) {
 }
 
 func TestWhatKeepsFromSeeingOnesDataIsSaid(t *testing.T) {
-	for err, want := range map[error]string{hien.ErrTooMany: "try again in 15 minutes", hien.ErrNotSent: "could not be sent", hien.ErrNoAsking: "My data", hien.ErrStorage: "could not keep"} {
+	for err, want := range map[error]string{hien.ErrTooMany: "try again in 15 minutes", hien.ErrNotSent: "could not be sent", hien.ErrNoAsking: "My data", hien.ErrStorage: "could not save"} {
 		h := newHouse()
 		h.breaks["Inquire"] = err
 		d := open(t, h)

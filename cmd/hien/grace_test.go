@@ -113,7 +113,7 @@ func TestAPhoneWhoseSheetWasClosedComesBackToTheCode(t *testing.T) {
 		}
 		s.Daemon.Kill()
 		if !s.online(third) {
-			t.Error("the phone was cut off by the daemon's end (I4)")
+			t.Error("the phone was cut off by the daemon's end")
 		}
 		s.awaitOffline(third)
 		s.start()

@@ -221,7 +221,9 @@ Example:
 	cleanupHelp = `
 It takes every rule and set of Hiên out of the kernel, as it was before, with
 the daemon alive or dead: guests are no longer stopped. A daemon that runs is
-told to leave it so; SIGHUP or a restart shuts the door again.
+told to leave it so; SIGHUP or a restart shuts the door again. On OpenWrt the
+second gate that hien setup has given to netifd stays: hien setup --undo takes
+it out.
 
 Example:
     hien cleanup

@@ -208,7 +208,7 @@ func standAlone() (io.Closer, error) {
 }
 
 // openRecord opens the record. Where that fails the daemon goes on without:
-// nothing is asked, and guests come in all the same (I8).
+// nothing is asked, and guests come in all the same.
 func (d *daemon) openRecord(ctx context.Context) {
 	d.key, d.record, d.closed = hien.NewRouterKey(), nil, nil
 	if d.safe {

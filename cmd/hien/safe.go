@@ -15,7 +15,7 @@ import (
 // Safe mode is for a daemon that keeps crashing, and would do so for ever as
 // the system starts it again and again: whatever breaks it is most likely in
 // its record, in frames of guests, or in what it sends. It then greets and
-// lets in, and asks nothing, as I8 has it.
+// lets in, and asks nothing: access never depends on consent.
 const (
 	safeCrashes = 3
 	safeWithin  = 10 * time.Minute

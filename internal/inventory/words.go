@@ -56,7 +56,7 @@ var items = map[string]Item{
 	"visits": {What: consent.Words{VI: "thời gian từng lần ghé", EN: "the times of each visit"},
 		Of: agreedVisit, Where: flash, Until: consent.Words{VI: "{visit_months} tháng sau lần ghé đó, hoặc rút lại", EN: "{visit_months} months after the visit, or withdrawal"}, Basis: byConsent, Sensitive: true},
 	"ledger": {What: consent.Words{VI: "sổ đồng ý: câu trả lời, thời điểm, bản thông báo, dưới một mã ngẫu nhiên; không có số, tên hay địa chỉ", EN: "the ledger: answers, time and notice under a random name; no number, name or address"},
-		Of: answered, Where: flash, Until: consent.Words{VI: "còn giữ sổ; không nêu danh ai", EN: "as long as the ledger is kept; it names nobody"}, Basis: byProof},
+		Of: answered, Where: flash, Until: consent.Words{VI: "khi sổ không còn được giữ; sổ không nêu danh ai", EN: "as long as the ledger is kept; it names nobody"}, Basis: byProof},
 	"proof": {What: consent.Words{VI: "địa chỉ mạng, dấu thiết bị, dấu trình duyệt và mã thay cho số lúc trả lời", EN: "network address, marks of device and browser, and lead key at the time of the answer"},
 		Of: answered, Where: flash, Until: consent.Words{VI: "{evidence_months} tháng sau khi sự đồng ý chấm dứt, hoặc khi bị xoá theo yêu cầu", EN: "{evidence_months} months after the consent ended, or an erasure"}, Basis: byProof},
 	"receipt": {What: consent.Words{VI: "dấu của biên nhận (không phải đường dẫn của biên nhận)", EN: "the receipt's hash (not the receipt's link)"},

@@ -76,7 +76,7 @@ var phrases = map[Phrase]map[Language]string{
 	},
 	noWAN: {
 		English:    "The firewall has no zone wan, by which guests would reach the internet. Hiên must run on the router itself, not on an access point behind it.",
-		Vietnamese: "Tường lửa không có vùng wan để khách ra internet. Hiên phải chạy trên chính bộ định tuyến, không phải trên bộ phát WiFi phía sau nó.",
+		Vietnamese: "Tường lửa không có vùng wan để khách ra internet. Hiên phải chạy trên chính bộ định tuyến, không phải trên điểm phát WiFi (access point) phía sau nó.",
 	},
 	takenBridge: {
 		English:    "There is another network interface called %[1]v already. Rename it, or take it as the guests' with --interface %[1]v.",
@@ -237,7 +237,7 @@ var phrases = map[Phrase]map[Language]string{
 	purposeZalo:    {English: "messages on Zalo", Vietnamese: "nhắn tin qua Zalo"},
 	purposeSMS:     {English: "messages by SMS", Vietnamese: "nhắn tin SMS"},
 	purposeAds:     {English: "advertising audiences", Vietnamese: "nhóm đối tượng quảng cáo"},
-	purposeProfile: {English: "a few more answers about themselves", Vietnamese: "vài câu trả lời thêm về bản thân"},
+	purposeProfile: {English: "what guests tell the staff", Vietnamese: "điều khách kể thêm tại quầy"},
 	yesWord:        {English: "yes", Vietnamese: "có"},
 	noWord:         {English: "no", Vietnamese: "không"},
 

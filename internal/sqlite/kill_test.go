@@ -71,7 +71,7 @@ func beVictim(path string, j journal) error {
 	}
 }
 
-// What was acknowledged is in the record, once, wherever SIGKILL falls (I1).
+// What was acknowledged is in the record, once, wherever SIGKILL falls.
 // A power cut is not tried here: that takes a block device to cut.
 func TestNothingAcknowledgedIsLostWhenTheDaemonIsKilled(t *testing.T) {
 	for _, j := range journals {

@@ -357,7 +357,7 @@ func (m *model) Check(t *rapid.T) {
 }
 
 // Whatever people answer, take back and do, no batch holds an event of a
-// purpose that does not stand (I2), and the ledger verifies.
+// purpose that does not stand, and the ledger verifies.
 func TestTheRecordBehavesAsItsModel(t *testing.T) {
 	empty := begin(t)
 	empty.Close()

@@ -2,7 +2,12 @@ package lucitest
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -285,5 +290,48 @@ func TestEveryVerdictIsKnown(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestEveryVerdictIsTried holds the states of this test to the daemon's
+// sentences: for each that a status can say, one says it.
+func TestEveryVerdictIsTried(t *testing.T) {
+	const verdicts = "../../internal/control/verdict.go"
+	file, err := parser.ParseFile(token.NewFileSet(), verdicts, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, s := range troubles() {
+		said = append(append(said, s.Summary), s.Todo...)
+	}
+	all := strings.Join(said, "\n")
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if name, ok := call.Fun.(*ast.Ident); !ok || name.Name != "say" {
+			return true
+		}
+		for _, arg := range call.Args[:2] {
+			text, ok := arg.(*ast.BasicLit)
+			if !ok || text.Value == `""` {
+				continue
+			}
+			sentence, err := strconv.Unquote(text.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found++
+			if !regexp.MustCompile(strings.ReplaceAll(regexp.QuoteMeta(sentence), "%s", ".+")).MatchString(all) {
+				t.Errorf("no state of this test has Hiên say %q", sentence)
+			}
+		}
+		return true
+	})
+	if found < 20 {
+		t.Errorf("%s has %d sentences: were they looked for?", verdicts, found)
 	}
 }

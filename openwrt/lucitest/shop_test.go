@@ -77,6 +77,10 @@ func troubles() []control.Status {
 		func(s *control.Status) {
 			s.Couriers[0] = control.Courier{Sink: "cdp", State: control.CourierRetrying, Detail: "connection refused", Waiting: 3}
 		},
+		func(s *control.Status) { s.Requests = &control.Requests{Open: 3, Late: 1, Near: 1} },
+		func(s *control.Status) { s.Requests = &control.Requests{Open: 3, Late: 2} },
+		func(s *control.Status) { s.Requests = &control.Requests{Open: 3, Near: 1} },
+		func(s *control.Status) { s.Requests = &control.Requests{Open: 3, Near: 2} },
 		func(s *control.Status) { s.Unasked = unasked("") },
 		func(s *control.Status) { s.AccessLog = &control.AccessLog{Trouble: "disk is full"} },
 		func(s *control.Status) { s.Unasked = unasked("\toption policy_file '/nowhere.json'\n") },

@@ -25,6 +25,8 @@ const sentences = (_ => [
 	_('Nothing has been delivered to %s since %s; %s events wait: %s.'),
 	_('Nothing is delivered to %s; %s events wait: %s.'),
 	_('%s refused %s events for good.'),
+	_('%s requests of people are late.'),
+	_('%s requests of people are soon due.'),
 
 	/* what is wrong with the settings */
 	_('nothing is asked, and guests come in all the same: the notice of policy %s is not complete: write option controller_name with %s'),
@@ -75,7 +77,9 @@ const deeds = (_ => [
 	_('Guests come in all the same. If it stays, look after the disk and restart Hiên.'),
 	_('Mend that and send Hiên SIGHUP.'),
 	_('Guests come in all the same, and are not written down.'),
-	_('`hien queue` shows why.')
+	_('`hien queue` shows why.'),
+	_('`hien person requests` lists them: answer those first, the law counts the days.'),
+	_('`hien person requests` lists them.')
 ])(s => s);
 
 function say(text) {
@@ -92,9 +96,10 @@ function say(text) {
 			return say(text.slice(0, -deed.length - 1)) + ' ' + _(deed);
 	}
 
-	/* one event is spoken of like several */
+	/* one is spoken of like several */
 	const many = text.replace('; 1 event waits and is ', '; 1 events wait and are ')
-		.replace('; 1 event waits', '; 1 events wait').replace(' refused 1 event ', ' refused 1 events ');
+		.replace('; 1 event waits', '; 1 events wait').replace(' refused 1 event ', ' refused 1 events ')
+		.replace(/^1 request of a person is /, '1 requests of people are ');
 
 	for (const [ sentence, shape ] of sentences) {
 		const found = shape.exec(many);
