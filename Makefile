@@ -20,7 +20,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build test demo check fuzz bench size release twice qemu hardware openwrt openwrt-test openwrt-root \
+.PHONY: build test demo check fuzz bench size release desktop twice qemu hardware openwrt openwrt-test openwrt-root \
 	clean help summary deps-test deps-demo deps-release deps-qemu
 
 build: ## builds bin/hien, bin/hien-demo, bin/hien-verify and bin/hien-unseal
@@ -45,6 +45,7 @@ check: $(if $(SUMMARY),summary) ## gofmt, vet, vet for other machines without cg
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not in gofmt's form:" $$unformatted; exit 1; }
 	$(GO) vet -tags '$(TAGS)' ./...
 	for arch in $(CROSS); do CGO_ENABLED=0 GOARCH=$$arch $(GO) vet -tags '$(TAGS)' ./...; done
+	for os in windows darwin; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./cmd/hien-unseal ./cmd/hien-verify; done
 	$(GO) -C tools vet ./...
 	$(GO) -C tools test $(if $(SUMMARY),-json) ./... $(COUNTED)
 	$(GO) tool -modfile=tools/go.mod staticcheck -tags '$(TAGS)' ./...
@@ -67,6 +68,14 @@ RELEASE = $(GO) -C tools run ./release -archs '$(ARCHS)' $(if $(VERSION),-versio
 
 release: deps-release ## builds the program for every machine into bin/release (ARCHS picks)
 	$(RELEASE) build
+
+# What runs on no router: for whoever holds the keys, and for auditors.
+DESKTOPS := windows-amd64 darwin-arm64 darwin-amd64 linux-amd64
+
+desktop: ## builds hien-unseal and hien-verify for computers (Windows, macOS, Linux) into bin/desktop
+	for it in $(DESKTOPS); do CGO_ENABLED=0 GOOS=$${it%-*} GOARCH=$${it#*-} $(GO) build \
+		-ldflags '-s -w $(if $(VERSION),-X github.com/hien-wifi/hien.Version=$(VERSION))' -o bin/desktop/$$it/ ./cmd/hien-unseal ./cmd/hien-verify; done
+	cd bin/desktop && sha256sum */* >SHA256SUMS && cat SHA256SUMS
 
 twice: deps-release ## builds from two copies of the sources in two places: not a bit may differ
 	$(RELEASE) twice
