@@ -124,8 +124,89 @@ func TestWhoConsentsAnewComesBack(t *testing.T) {
 		t.Error("the tombstone stands after a new consent")
 	}
 	events := p.queue()
-	if want := []hien.EventKind{hien.Erased, hien.ConsentChanged, hien.LeadGiven}; !slices.Equal(kinds(events), want) || !events[1].Facts().Anew || events[2].Facts().Anew {
-		t.Errorf("queue = %v, want %v, and the consent to say that it is anew", kinds(events), want)
+	if want := []hien.EventKind{hien.Erased, hien.ConsentChanged, hien.LeadGiven}; !slices.Equal(kinds(events), want) || !events[1].Facts().Anew || !events[2].Facts().Anew {
+		t.Errorf("queue = %v, want %v, and those of the consent to say that it is anew", kinds(events), want)
+	}
+}
+
+// Whoever was erased, comes back while the CDP is down and then takes back a
+// part, or all, is kept out there no longer: whichever events are left, one
+// says that she is back.
+func TestWhatIsTakenBackAfterAnErasureKeepsNobodyOut(t *testing.T) {
+	visits, zalo := consent.VisitFrequency, consent.ContactZalo
+	for name, back := range map[string][]consent.Purpose{"the one that is told first": {visits}, "the other": {zalo}, "one after the other": {visits, zalo}} {
+		t.Run(name, func(t *testing.T) {
+			p := newPorch(t)
+			p.give(device(1), "0987654321", visits, zalo)
+			key := p.keyOf("0987654321")
+			if _, err := p.Erase(t.Context(), hien.Who{Key: key}, "control", p.now); err != nil {
+				t.Fatal(err)
+			}
+			p.later(25 * time.Hour)
+			p.tick()
+			p.give(device(1), "0987654321", visits, zalo)
+			for _, purpose := range back {
+				if err := p.Withdraw(t.Context(), hien.Who{Key: key}, []consent.Purpose{purpose}, "portal", p.now); err != nil {
+					t.Fatal(err)
+				}
+			}
+			anew := func(events []hien.Event) (n int) {
+				for _, e := range events {
+					if e.Facts().Anew && e.User() == key {
+						n++
+					}
+				}
+				return n
+			}
+			if events := p.queue(); events[0].Kind() != hien.Erased || anew(events) != len(events)-1 {
+				t.Errorf("queue = %v, of which %d say that she is back; want all but the erasure", kinds(events), anew(events))
+			}
+			if len(back) == 1 {
+				return
+			}
+			// With everything the last word of the first time is the withdrawal;
+			// who agrees once more stands behind it.
+			p.later(25 * time.Hour)
+			p.tick()
+			p.give(device(1), "0987654321", visits)
+			events := p.sent()
+			if want := []hien.EventKind{hien.Erased, hien.Withdrawn, hien.Withdrawn, hien.ConsentChanged, hien.LeadGiven}; !slices.Equal(kinds(events), want) || anew(events[1:3]) != 2 {
+				t.Errorf("queue = %v, of which %d say that she is back; want %v, and both withdrawals to say so", kinds(events), anew(events), want)
+			}
+			// The CDP has heard it now, and is not told again.
+			p.later(25 * time.Hour)
+			p.tick()
+			p.sent()
+			if err := p.Withdraw(t.Context(), hien.Who{Key: key}, nil, "portal", p.now); err != nil {
+				t.Fatal(err)
+			}
+			if events := p.queue(); len(events) != 1 || anew(events) != 0 {
+				t.Errorf("later: %v, of which %d say that she is back; want none", kinds(events), anew(events))
+			}
+		})
+	}
+}
+
+// Who comes back and lets it lapse before the CDP has heard of it, and agrees
+// once more, is kept out there no longer either.
+func TestWhatLapsesAfterAnErasureKeepsNobodyOut(t *testing.T) {
+	p := newPorch(t)
+	p.keeps().MaxAgeMonths = 1 // sooner than an event is too old to be sent
+	p.give(device(1), "0987654321", consent.ContactZalo)
+	key := p.keyOf("0987654321")
+	if _, err := p.Erase(t.Context(), hien.Who{Key: key}, "control", p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.later(25 * time.Hour)
+	p.tick()
+	p.give(device(1), "0987654321", consent.ContactZalo)
+	for range 2 {
+		p.later(20 * 24 * time.Hour)
+		p.day()
+	}
+	events := p.queue()
+	if i := slices.IndexFunc(events, func(e hien.Event) bool { return e.Kind() == hien.Withdrawn }); i < 0 || !events[i].Facts().Anew {
+		t.Errorf("queue = %v; want the end of what lapsed, and that it says that she was back", kinds(events))
 	}
 }
 

@@ -45,7 +45,7 @@ type Facts struct {
 	Visit     *VisitFacts       `json:"visit,omitempty"`      // StoreVisited
 	Withdrawn []consent.Purpose `json:"withdrawn,omitempty"`  // Withdrawn
 	Erased    []consent.Purpose `json:"erased,omitempty"`     // Erased: everything that the person was ever asked for
-	Anew      bool              `json:"anew,omitempty"`       // ConsentChanged: the first consent since an erasure
+	Anew      bool              `json:"anew,omitempty"`       // the person was erased, and this is of a consent since: upstream is to take it again
 }
 
 // VisitFacts are what is told of a visit.
@@ -74,8 +74,9 @@ func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey
 }
 
 // tellLead makes the events of a person's answer: that it was given, and for
-// each purpose agreed to the lead. Of the facts each event has its own: Anew the
-// first, the sealed number those that reach the person.
+// each purpose agreed to the lead. The sealed number goes with those that reach
+// the person, and Anew with each: a withdrawal may take any of them out of the
+// queue before it is sent.
 func tellLead(c consent.Consent, agreed []consent.Purpose, user LeadKey, at Moment, f Facts) (events []Event, err error) {
 	tell := func(p consent.Purpose, kind EventKind, f Facts) {
 		if err == nil {
@@ -84,11 +85,11 @@ func tellLead(c consent.Consent, agreed []consent.Purpose, user LeadKey, at Mome
 			events = append(events, e)
 		}
 	}
-	answer, lead := f, f
-	answer.Sealed, answer.SealedFor, lead.Anew = "", "", false
+	answer := f
+	answer.Sealed, answer.SealedFor = "", ""
 	tell(agreed[0], ConsentChanged, answer)
 	for _, p := range agreed {
-		about := lead
+		about := f
 		if !p.Reaches() {
 			about.Sealed, about.SealedFor = "", ""
 		}

@@ -375,7 +375,7 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		o.Mark = g.parts.Router.MemberMark(d.Guest.MAC)
 		o.Visit = &Visit{ID: f.Consent, Subject: given.Subject(), Zone: d.Guest.Zone, Start: now, Number: m.Visits + 1}
 	}
-	facts := Facts{Store: s.StoreID, Zone: d.Guest.Zone, Previous: s.stillTold(m)}
+	facts := Facts{Store: s.StoreID, Zone: d.Guest.Zone, Previous: s.stillTold(m), Anew: m.Anew}
 	if facts.Previous != "" {
 		renamed, err := NewEvent(standing, f.Agreed[0], Renamed, key, now, facts)
 		if err != nil {
@@ -383,7 +383,7 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		}
 		o.Events = append(o.Events, renamed)
 	}
-	facts.Anew, facts.Sealed, facts.SealedFor = m.Anew, o.Sealed, f.Consent
+	facts.Sealed, facts.SealedFor = o.Sealed, f.Consent
 	told, err := tellLead(standing, f.Agreed, key, now, facts)
 	o.Events = append(o.Events, told...)
 	return o, err

@@ -259,7 +259,7 @@ type Member struct {
 	Visits    int         // in the record, the open one included
 	LastVisit Moment      // start of the latest visit; the zero Moment if there is none
 	Answered  map[consent.Purpose]Answered
-	Anew      bool // was erased, and has not consented since
+	Anew      bool // was erased, and has not consented since; or has, and upstream was not told of that yet
 }
 
 // An Answered is how a person answered a purpose last.

@@ -47,7 +47,7 @@ func (g *Gateway) withdrawal(m Member, purposes []consent.Purpose, channel strin
 	w.Statement = consent.StateWithdrawal(consent.NewID(), m.Consent.Subject(), back, now)
 	w.Statement.Store, w.Statement.Channel, w.Statement.Build = s.StoreID, channel, Version
 	var err error
-	w.Event, err = NewWithdrawal(w.After, back, m.Key, now, Facts{Store: s.StoreID, Previous: m.Previous})
+	w.Event, err = NewWithdrawal(w.After, back, m.Key, now, Facts{Store: s.StoreID, Previous: m.Previous, Anew: m.Anew})
 	return w, err
 }
 

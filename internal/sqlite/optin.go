@@ -22,9 +22,14 @@ func (s *Store) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Memb
 			return err
 		}
 		names := append([]hien.LeadKey{key}, earlier...)
-		if before.Anew, err = s.anyBuried(ctx, t.reader, names); err != nil {
+		buried, err := s.anyBuried(ctx, t.reader, names)
+		if err != nil {
 			return err
 		}
+		if before.Anew, err = t.comesAnew(ctx, before.row); err != nil {
+			return err
+		}
+		before.Anew = before.Anew || buried
 		o, err := make(before.Member)
 		if err != nil {
 			return err
@@ -36,7 +41,7 @@ func (s *Store) OptIn(ctx context.Context, key hien.LeadKey, make func(hien.Memb
 		if known, err := t.known(ctx, o.Consent.ID()); err != nil || known {
 			return err
 		}
-		if before.Anew && o.Consent.AllowsAny() {
+		if buried && o.Consent.AllowsAny() {
 			if err := s.lift(ctx, t, names); err != nil {
 				return err
 			}

@@ -140,6 +140,9 @@ func (w *sweeper) end(ctx context.Context, c candidate, purposes []consent.Purpo
 	if err != nil {
 		return err
 	}
+	if m.Anew, err = w.t.comesAnew(ctx, c.row); err != nil {
+		return err
+	}
 	withdrawal, err := w.lapse(m.Member, purposes, channel)
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ func (s *Store) Withdraw(ctx context.Context, who hien.Who, make func(hien.Membe
 		if err != nil {
 			return err
 		}
+		if m.Anew, err = t.comesAnew(ctx, m.row); err != nil {
+			return err
+		}
 		w, err := make(m.Member)
 		if err != nil {
 			return err
@@ -56,6 +59,14 @@ func (s *Store) withdraw(ctx context.Context, t *tx, m member, w hien.Withdrawal
 		return err
 	}
 	return s.enqueue(ctx, t, m.row, w.Event)
+}
+
+// comesAnew reports whether an event still waits that tells of a person's
+// consent since an erasure. What takes that event out of the queue is to say so
+// in its place, or upstream keeps the person out for ever.
+func (t *tx) comesAnew(ctx context.Context, row person) (anew bool, err error) {
+	err = t.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM events WHERE person = ? AND json_extract(facts, '$.anew'))", row).Scan(&anew)
+	return anew, err
 }
 
 // memberFor finds a person; hien.ErrNoReceipt if there is none. A subject is

@@ -188,6 +188,40 @@ func TestWhoConsentsAnewIsTakenAgain(t *testing.T) {
 	}
 }
 
+// What is left of a consent that was in part taken back before it was sent lets
+// her in all the same, and each event is told of once.
+func TestWhoConsentsAnewAndTakesAPartBackIsTakenAgain(t *testing.T) {
+	stands := given(t, consent.VisitFrequency, consent.ContactZalo).Without(consent.VisitFrequency)
+	withdrawn := event(t, 81, hien.Withdrawn, "", happened, hien.Facts{Anew: true, Withdrawn: []consent.Purpose{consent.VisitFrequency}}, stands)
+	lead := event(t, 82, hien.LeadGiven, consent.ContactZalo, happened, hien.Facts{Anew: true}, stands)
+	later := event(t, 83, hien.LeadGiven, consent.ContactZalo, happened, hien.Facts{}, stands)
+	for name, left := range map[string][]hien.Event{
+		"with the withdrawal":          {withdrawn, lead},
+		"the lead alone":               {lead},
+		"all, and a consent once more": {withdrawn, later},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := platform(world.Segment)
+			sink := eraser(t, c)
+			out := []hien.Event{erasure(t, 80)}
+			sink.Send(t.Context(), out, sending)
+			sink.Send(t.Context(), out, sending)
+			if !c.Suppressed(string(person)) {
+				t.Fatal("she is not kept out, so nothing is tried here")
+			}
+			if d := sink.Send(t.Context(), left, sending); !d.Again || len(d.Accepted) != 0 {
+				t.Fatalf("got %+v, want that she is let in first", d)
+			}
+			if d := sink.Send(t.Context(), left, sending); len(d.Accepted) != len(left) || len(c.Events()) < len(left) {
+				t.Errorf("got %+v, and the platform has %d events", d, len(c.Events()))
+			}
+			if n := len(c.Regulations()); n != 2 {
+				t.Errorf("%d regulations, want two", n)
+			}
+		})
+	}
+}
+
 func TestWithoutADeletionAPIAnErasureIsTwoCallsOfABatch(t *testing.T) {
 	c := platform(world.Jitsu)
 	events := append([]hien.Event{erasure(t, 900)}, visits(t, 99)...)
