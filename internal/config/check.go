@@ -48,8 +48,8 @@ func (c *Config) Check() (warnings []string, err error) {
 		_, err := s.CAs()
 		fail(c.where(s.Name, "ca_file"), err)
 	}
-	if mode, open := openToOthers(c.file); open && c.Sink != nil {
-		warn(c.where(c.Sink.Name, "write_key"), "others may read the write key (mode %04o): run `chmod 600 %s`", mode, c.file)
+	if mode, open := openToStrangers(c.file); open && c.Sink != nil {
+		warn(c.where(c.Sink.Name, "write_key"), "others may read the write key (mode %04o): run `chmod 640 %s`", mode, c.file)
 	}
 	c.checkSenders(fail, warn)
 	c.checkNotice(warn)
@@ -149,6 +149,13 @@ func openToOthers(name string) (fs.FileMode, bool) {
 	}
 	mode := info.Mode().Perm()
 	return mode, mode&0o077 != 0
+}
+
+// openToStrangers is openToOthers for the configuration, which root writes and
+// the daemon's group may read.
+func openToStrangers(name string) (fs.FileMode, bool) {
+	mode, _ := openToOthers(name)
+	return mode, mode&0o037 != 0
 }
 
 // BrandKeys reads the brand's keys from their file.

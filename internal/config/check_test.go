@@ -101,7 +101,7 @@ func TestCheck(t *testing.T) {
 				"DIR/hien:75: read certificates of sink cdp: open DIR/ca.pem: no such file or directory"}},
 		{"secrets that others may read", func(string, *string) {},
 			[]string{"DIR/hien:9: others may read DIR/brand.key (mode 0644): run `chmod 600 DIR/brand.key`",
-				"DIR/hien:76: others may read the write key (mode 0644): run `chmod 600 DIR/hien`", trial,
+				"DIR/hien:76: others may read the write key (mode 0644): run `chmod 640 DIR/hien`", trial,
 				"DIR/hien:59: others may read DIR/api.key (mode 0644): run `chmod 600 DIR/api.key`"}, nil},
 		{"a pass for trials",
 			func(_ string, text *string) { *text = strings.Replace(*text, "'4h'", "'20s'", 1) },

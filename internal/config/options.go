@@ -191,7 +191,7 @@ func sinkKind() kind[Sink] {
 			manual: "The certificates (PEM) that the platform's certificate is checked against. Without it, the system's.",
 			set:    func(s *Sink, v string) bool { return setPath(&s.CAFile, v) }},
 		{name: "write_key", must: true, secret: true, allowed: "1 to 128 letters, digits and signs of ASCII without a colon or space",
-			manual: "The platform's write key. A file that holds one should have mode 0600.",
+			manual: "The platform's write key. A file that holds one should have mode 0640 or less.",
 			set:    func(s *Sink, v string) bool { return setWriteKey(&s.WriteKey, v) }},
 		{name: "erase_api", allowed: "segment or rudderstack",
 			manual: "Whose deletion API is asked when a person has everything erased, beside the events that tell of it: `segment` for Segment's Public API (a regulation of type SUPPRESS_WITH_DELETE), `rudderstack` for RudderStack's User Suppression API (`suppress_with_delete`). An erasure waits at the head of the queue, and everything behind it, until the API has taken it. Segment is told as well when the person consents anew; at RudderStack somebody has to cancel the suppression by hand then. Needs erase_token.",
@@ -200,7 +200,7 @@ func sinkKind() kind[Sink] {
 			manual: "The address of the deletion API, if it is not the one of its own in the United States: `https://eu1.api.segmentapis.com` or `https://api.eu.rudderstack.com`, for example.",
 			set:    func(s *Sink, v string) bool { return setURL(&s.EraseURL, v) }},
 		{name: "erase_token", secret: true, allowed: "1 to 512 letters, digits and signs of ASCII without a space",
-			manual: "The token of the deletion API. It may do more than the write key, so give it no right but this one where the platform can; a file that holds one should have mode 0600.",
+			manual: "The token of the deletion API. It may do more than the write key, so give it no right but this one where the platform can; a file that holds one should have mode 0640 or less.",
 			set:    func(s *Sink, v string) bool { s.EraseToken = NewSecret(v); return len(v) <= 512 && ascii(v) }},
 	}}
 }

@@ -269,8 +269,8 @@ func (c *Config) checkSenders(fail func(at uci.Pos, err error), warn func(at uci
 			c.checkTokens(s, warn)
 		}
 		for _, option := range []string{"app_secret", "api_key", "secret_key", "token", "secret"} {
-			if mode, open := openToOthers(c.file); open && at(option).Line > 0 {
-				warn(at(option), "others may read the %s (mode %04o): run `chmod 600 %s`", option, mode, c.file)
+			if mode, open := openToStrangers(c.file); open && at(option).Line > 0 {
+				warn(at(option), "others may read the %s (mode %04o): run `chmod 640 %s`", option, mode, c.file)
 			}
 		}
 		if s.Origin != "" && !slices.ContainsFunc(c.Zones, func(z hien.Zone) bool { return c.Services[z.Name].API.Name == s.Origin }) {

@@ -120,6 +120,7 @@ func TestCheckOfSenders(t *testing.T) {
 		faults   []string
 	}{
 		{"all in order", 0o600, func(string, *string) {}, nil, nil},
+		{"keys that the daemon's group reads", 0o640, func(string, *string) {}, nil, nil},
 		{"no token", 0o600, func(dir string, _ *string) { os.Remove(dir + "/zbs.token") },
 			[]string{"DIR/hien:28: there is no token_file DIR/zbs.token: put the official account's refresh token there, alone in its line; until then no Zalo message goes out"}, nil},
 		{"a token that others may read", 0o600, func(dir string, _ *string) { os.Chmod(dir+"/zbs.token", 0o640) },
@@ -129,11 +130,11 @@ func TestCheckOfSenders(t *testing.T) {
 		{"certificates that are not there", 0o600, func(dir string, _ *string) { os.Remove(dir + "/brand-ca.pem") }, nil,
 			[]string{"DIR/hien:54: read certificates of sender brand: open DIR/brand-ca.pem: no such file or directory"}},
 		{"keys that others may read", 0o644, func(string, *string) {},
-			[]string{"DIR/hien:29: others may read the app_secret (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:39: others may read the api_key (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:40: others may read the secret_key (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:49: others may read the token (mode 0644): run `chmod 600 DIR/hien`",
-				"DIR/hien:55: others may read the secret (mode 0644): run `chmod 600 DIR/hien`"}, nil},
+			[]string{"DIR/hien:29: others may read the app_secret (mode 0644): run `chmod 640 DIR/hien`",
+				"DIR/hien:39: others may read the api_key (mode 0644): run `chmod 640 DIR/hien`",
+				"DIR/hien:40: others may read the secret_key (mode 0644): run `chmod 640 DIR/hien`",
+				"DIR/hien:49: others may read the token (mode 0644): run `chmod 640 DIR/hien`",
+				"DIR/hien:55: others may read the secret (mode 0644): run `chmod 640 DIR/hien`"}, nil},
 		{"a page that there is not", 0o600, func(_ string, text *string) {
 			*text = strings.Replace(*text, "option origin 'wifi.shop.example'", "option origin 'menu.shop.example'", 1)
 		}, []string{"DIR/hien:45: origin menu.shop.example is no zone's api_name: phones do not fill in the code"}, nil},

@@ -1,9 +1,13 @@
 package openwrttest
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const service = "/etc/init.d/hien"
@@ -69,12 +73,129 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestStartGivesNothingElseAway holds that root gives the daemon's user no
+// directory to which that user could have bent the way.
+func TestStartGivesNothingElseAway(t *testing.T) {
+	const real = "/mnt/usb/hien"
+	for _, c := range []struct {
+		name string
+		dir  string // data_dir
+		want string // what is made and given; empty: nothing
+	}{
+		{"a place of the owner's own", real, real},
+		{"the directory itself with a slash behind it", real + "/", real},
+		{"the system's own link", "/var/lib/hien", "/tmp/lib/hien"},
+		{"dots lead to the system's configuration", "/etc/hien/..", ""},
+		{"and in the middle", "/etc/hien/../dropbear/hien", ""},
+		{"one dot and two slashes are no clear way either", "/mnt/./usb//hien", ""},
+		{"a link in the middle", "/etc/hien/l/dropbear", ""},
+		{"a link in the middle, and what is behind it is not there yet", "/etc/hien/l/new/more", ""},
+		{"a link at the end", "/etc/hien/l", ""},
+		{"a link that leads nowhere yet", "/etc/hien/nowhere/hien", ""},
+		{"a link in a directory that is everybody's", "/tmp/hien/dropbear", ""},
+		{"the scripts that root runs", "/usr/libexec/hien", ""},
+		{"no path from the root", "mnt/usb/hien", ""},
+		{"the root", "/", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRouter(t)
+			r.switchOn()
+			r.write("/etc/config/hien", strings.Replace(r.read("/etc/config/hien"), "/etc/hien/record", c.dir, 1))
+			r.write("/etc/dropbear/key", "the router's own")
+			r.remove("/var")
+			r.must(r.root.Symlink("tmp", "var")) // as OpenWrt has it
+			r.must(r.root.MkdirAll("tmp/run", 0o755))
+			r.must(r.root.MkdirAll("etc/hien", 0o700))
+			r.must(r.root.Symlink("..", "etc/hien/l"))
+			r.must(r.root.Symlink("/etc/nothing", "etc/hien/nowhere"))
+			r.must(r.root.Symlink("/etc", "tmp/hien"))
+			before := r.tree()
+			r.mustRun(service, "start")
+			notes := r.notes()
+
+			given := map[string]bool{"/etc/hien": true, "/tmp/run/hien": true}
+			made := map[string]bool{"/tmp/run/hien": true}
+			if c.want != "" {
+				for dir := c.want; dir != "/"; dir = filepath.Dir(dir) {
+					made[dir] = true
+				}
+				given[c.want] = true
+			}
+			got := map[string]bool{}
+			for line := range strings.Lines(notes) {
+				if words := strings.Fields(line); words[0] == "chown" && words[2] == "hien:hien" {
+					got[words[3]] = true
+				}
+			}
+			if diff := cmp.Diff(given, got); diff != "" {
+				t.Errorf("what is given to the daemon's user: -want +got\n%s", diff)
+			}
+			for name := range r.tree() {
+				if !before[name] && !made[name] && !strings.HasPrefix(name, "/etc/passwd") && !strings.HasPrefix(name, "/etc/group") && name != "/tmp/run/hien.started-with" {
+					t.Errorf("%s was made", name)
+				}
+			}
+			if said := strings.Contains(notes, "daemon.err 'the directory "+c.dir+" is not made"); said != (c.want == "") {
+				t.Errorf("the log says that it was refused: %v\n%s", said, notes)
+			}
+			if !strings.Contains(notes, "procd set_param command") {
+				t.Errorf("the daemon was not started, and it is the one who tells the owner more:\n%s", notes)
+			}
+		})
+	}
+}
+
+// tree is every name in the router.
+func (r *router) tree() map[string]bool {
+	r.t.Helper()
+	all := map[string]bool{}
+	r.must(fs.WalkDir(r.root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		all["/"+name] = true
+		return err
+	}))
+	return all
+}
+
+func TestTheDaemonReadsItsConfigurationAndRootWritesIt(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		router func(*router)
+		want   string // what is asked
+		mode   os.FileMode
+	}{
+		{"its own user", func(*router) {}, "chown root:hien /etc/config/hien\n", 0o640},
+		{"root", func(r *router) { r.remove("/sbin/ujail") }, "", 0o600},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRouter(t)
+			r.switchOn()
+			r.must(r.root.Chmod("etc/config/hien", 0o666))
+			c.router(r)
+			r.mustRun(service, "start")
+			var got string
+			for line := range strings.Lines(r.notes()) {
+				if strings.HasPrefix(line, "chown") && strings.Contains(line, "/etc/config") {
+					got += line
+				}
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			info, err := r.root.Stat("etc/config/hien")
+			r.must(err)
+			if info.Mode() != c.mode {
+				t.Errorf("got mode %v, want %v", info.Mode(), c.mode)
+			}
+		})
+	}
+}
+
 func TestStartClosesWhatIsSecret(t *testing.T) {
 	r := newRouter(t)
 	r.switchOn()
 	r.mustRun(service, "start")
 	for name, want := range map[string]os.FileMode{
-		"/etc/config/hien": 0o600, "/var/run/hien": 0o700 | os.ModeDir, "/etc/hien/record": 0o700 | os.ModeDir, "/etc/hien": 0o700 | os.ModeDir,
+		"/etc/config/hien": 0o640, "/var/run/hien": 0o700 | os.ModeDir, "/etc/hien/record": 0o700 | os.ModeDir, "/etc/hien": 0o700 | os.ModeDir,
 	} {
 		info, err := r.root.Stat(in(name))
 		if err != nil {
