@@ -27,5 +27,6 @@ func (c *Client) Backup(ctx context.Context, w io.Writer, spool string) error {
 	if spool != "" {
 		what += "?spool=" + url.QueryEscape(spool)
 	}
-	return c.stream(ctx, w, http.MethodGet, what, nil)
+	_, err := c.stream(ctx, w, http.MethodGet, what, nil)
+	return err
 }

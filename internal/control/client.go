@@ -105,23 +105,24 @@ func (c *Client) VerifyLedger(ctx context.Context) (Ledger, error) {
 // ExportLedger writes the ledger to w, as consent.WriteExport does. One that
 // was cut off is an error.
 func (c *Client) ExportLedger(ctx context.Context, w io.Writer) error {
-	return c.stream(ctx, w, http.MethodGet, "ledger/export", nil)
+	_, err := c.stream(ctx, w, http.MethodGet, "ledger/export", nil)
+	return err
 }
 
-// stream writes a long answer to w as it comes.
-func (c *Client) stream(ctx context.Context, w io.Writer, method, what string, body any) error {
+// stream writes a long answer to w as it comes, and answers its header.
+func (c *Client) stream(ctx context.Context, w io.Writer, method, what string, body any) (http.Header, error) {
 	resp, err := c.send(ctx, method, what, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return refused(resp, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)))
+		return nil, refused(resp, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)))
 	}
 	if _, err := io.Copy(w, resp.Body); err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
+		return nil, fmt.Errorf("read the daemon's answer: %w", err)
 	}
-	return nil
+	return resp.Header, nil
 }
 
 // refused is what the daemon answered in the place of what was asked for.

@@ -33,7 +33,20 @@ type LeadsHead struct {
 	Made    time.Time       `json:"made"`
 	Policy  string          `json:"policy"`  // whose bounds these are
 	Sending consent.Sending `json:"sending"` // zero where the law has no such bounds
+	LeftOut LeftOut         `json:"left_out,omitzero"`
 }
+
+// LeftOut is what an export does not hold although it stands: it was agreed to
+// under a notice of another substance, so within other bounds than today's
+// policy has (R-CON-9, R-MKT-1). It is counted when the export begins.
+type LeftOut struct {
+	People      int    `json:"people"` // who have at least one such permission
+	Permissions int    `json:"permissions"`
+	Why         string `json:"why"`
+}
+
+// AnotherNotice is why permissions are left out.
+const AnotherNotice = "agreed to another notice than today's"
 
 // LeadPermission is one purpose that one lead allows at the moment of the
 // export, with the bounds within which it may be used (R-MKT-1, R-MKT-2). It
@@ -137,11 +150,31 @@ func (s *Server) leadExport(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		return s.house.ExportLeads(r.Context(), out, e)
+		head, rows, err := s.house.ExportLeads(r.Context(), e)
+		if err != nil {
+			return err
+		}
+		leftOut, err := json.Marshal(head.LeftOut)
+		if err != nil {
+			return err
+		}
+		w.Header().Set(leftOutHeader, string(leftOut))
+		return WriteLeadExport(out, e.Format, head, rows)
 	})
 }
 
-// ExportLeads writes the leads to w. One that was cut off is an error.
-func (c *Client) ExportLeads(ctx context.Context, w io.Writer, e LeadExport) error {
-	return c.stream(ctx, w, http.MethodPost, "leads/export", e)
+// leftOutHeader tells a LeftOut as JSON, beside rows of either format.
+const leftOutHeader = "Hien-Left-Out"
+
+// ExportLeads writes the leads to w, and answers what is not among them. One
+// that was cut off is an error.
+func (c *Client) ExportLeads(ctx context.Context, w io.Writer, e LeadExport) (left LeftOut, err error) {
+	head, err := c.stream(ctx, w, http.MethodPost, "leads/export", e)
+	if err != nil {
+		return left, err
+	}
+	if err := json.Unmarshal([]byte(head.Get(leftOutHeader)), &left); err != nil {
+		return left, fmt.Errorf("read what the daemon left out: %w", err)
+	}
+	return left, nil
 }

@@ -20,6 +20,10 @@ import (
 var leadsHead = LeadsHead{Format: LeadsFormat, Store: "hcm-q1-01", Made: now, Policy: "vn-2026.1",
 	Sending: consent.Sending{From: "07:00", Until: "22:00", MaxPerDay: 3, Label: "[QC]"}}
 
+// lessHead is of an export that leaves something out.
+var lessHead = LeadsHead{Format: LeadsFormat, Store: "hcm-q1-01", Made: now, Policy: "vn-2026.1", Sending: leadsHead.Sending,
+	LeftOut: LeftOut{People: 1, Permissions: 2, Why: AnotherNotice}}
+
 // permitted is one lead that allows two things and one that allows one.
 func permitted() []LeadPermission {
 	first, second := hien.LeadKey("k2:"+strings.Repeat("1", 64)), hien.LeadKey("k2:"+strings.Repeat("2", 64))
@@ -54,6 +58,7 @@ func TestLeadsAsTheyAreExported(t *testing.T) {
 	}{
 		"leads-export.csv":       {"csv", leadsHead, permitted()},
 		"leads-export.json":      {"json", leadsHead, permitted()},
+		"leads-export-less.json": {"json", lessHead, permitted()[:1]},
 		"leads-export-none.csv":  {"csv", leadsHead, nil},
 		"leads-export-none.json": {"json", LeadsHead{Format: LeadsFormat, Store: "hcm-q1-01", Made: now, Policy: "eu-gdpr.1"}, nil},
 	} {
@@ -83,15 +88,15 @@ func TestLeadsLeaveOverTheSocket(t *testing.T) {
 	h := new(wired).house()
 	var asked []LeadExport
 	fails := errors.New("the flash is gone")
-	h.ExportLeads = func(_ context.Context, w io.Writer, e LeadExport) error {
+	h.ExportLeads = func(_ context.Context, e LeadExport) (LeadsHead, iter.Seq2[LeadPermission, error], error) {
 		asked = append(asked, e)
 		switch e.Purpose {
 		case consent.ContactSMS:
-			return fails
+			return LeadsHead{}, nil, fails
 		case consent.AdsAudience:
-			return WriteLeadExport(w, e.Format, leadsHead, each(permitted(), fails))
+			return leadsHead, each(permitted(), fails), nil
 		}
-		return WriteLeadExport(w, e.Format, leadsHead, each(permitted(), nil))
+		return lessHead, each(permitted(), nil), nil
 	}
 	runDir, _ := serve(t, h)
 	c, err := Dial(runDir)
@@ -100,8 +105,8 @@ func TestLeadsLeaveOverTheSocket(t *testing.T) {
 	}
 	good := LeadExport{Who: "lan", Format: "json", Purpose: consent.ContactZalo}
 	var b strings.Builder
-	if err := c.ExportLeads(t.Context(), &b, good); err != nil || !strings.HasSuffix(b.String(), "\n]}\n") {
-		t.Errorf("got %v, and %q", err, b.String())
+	if left, err := c.ExportLeads(t.Context(), &b, good); err != nil || !strings.HasSuffix(b.String(), "\n]}\n") || left != lessHead.LeftOut {
+		t.Errorf("got %v, left out %+v, and %q", err, left, b.String())
 	}
 	for name, e := range map[string]LeadExport{
 		"another format":             {Who: "lan", Format: "xml"},
@@ -110,7 +115,7 @@ func TestLeadsLeaveOverTheSocket(t *testing.T) {
 		"a record that fails":        {Who: "lan", Format: "csv", Purpose: consent.ContactSMS},
 		"one that fails half way":    {Who: "lan", Format: "json", Purpose: consent.AdsAudience},
 	} {
-		if err := c.ExportLeads(t.Context(), io.Discard, e); err == nil {
+		if _, err := c.ExportLeads(t.Context(), io.Discard, e); err == nil {
 			t.Errorf("%s: got no error", name)
 		}
 	}

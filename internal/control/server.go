@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,9 +36,9 @@ type House struct {
 	VerifyLedger func(context.Context) (Ledger, error)
 	ExportLedger func(context.Context, io.Writer) error // as consent.WriteExport
 
-	// ExportLeads writes what leads allow, as WriteLeadExport does, after it
+	// ExportLeads is what leads allow, as WriteLeadExport writes it, after it
 	// has noted who asked for it.
-	ExportLeads func(context.Context, io.Writer, LeadExport) error
+	ExportLeads func(context.Context, LeadExport) (LeadsHead, iter.Seq2[LeadPermission, error], error)
 
 	// Backup writes a backup for the owner; spool is the directory of the copy
 	// that it is made from, empty for the usual one.

@@ -25,6 +25,7 @@ const (
 var (
 	routerKey = ed25519.NewKeyFromSeed([]byte("a seed of the tests, 32 bytes...")[:32])
 	signer    = consent.NewSigner(routerKey)
+	substance = consent.Hash(sha256.Sum256([]byte("who receives it, by which channels")))
 	journals  = []journal{wal, truncate}
 )
 
@@ -42,7 +43,7 @@ func guess(minutes int) hien.Moment {
 }
 
 func asking(purposes ...consent.Purpose) consent.Notice {
-	n := consent.Notice{Version: "test-1", Language: "vi", Title: "Quán Hiên"}
+	n := consent.Notice{Version: "test-1", Language: "vi", Title: "Quán Hiên", Substance: substance}
 	for _, p := range purposes {
 		n.Asks = append(n.Asks, consent.Ask{Purpose: p, Line: "line of " + string(p), Detail: "detail"})
 	}

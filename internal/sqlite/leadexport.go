@@ -16,8 +16,9 @@ type Permission struct {
 	Key       hien.LeadKey
 	Previous  hien.LeadKey // may be empty
 	Purpose   consent.Purpose
-	Proof     consent.ID // the consent that allows it
-	Notice    string     // the version of the wording that was agreed to
+	Proof     consent.ID   // the consent that allows it
+	Notice    string       // the version of the wording that was agreed to
+	Substance consent.Hash // of that notice; zero when it was not kept
 	Since     When
 	Sealed    hien.SealedPhone
 	SealedFor consent.ID
@@ -60,7 +61,7 @@ func (s *Store) permissionsAfter(ctx context.Context, after person, purpose cons
 				SELECT * FROM people WHERE person > ?1 AND lead_key IS NOT NULL ORDER BY person LIMIT ?2)
 			SELECT p.person, p.lead_key, coalesce(p.previous_key, ''), coalesce(p.sealed, ''),
 				coalesce((SELECT id FROM consents WHERE seq = p.sealed_for), ''),
-				coalesce(s.purpose, ''), coalesce(c.id, ''), coalesce(c.wall, 0), coalesce(c.in_step, 0), substr(coalesce(n.text, ''), 1, 100),
+				coalesce(s.purpose, ''), coalesce(c.id, ''), coalesce(c.wall, 0), coalesce(c.in_step, 0), substr(coalesce(n.text, ''), 1, 100), n.substance,
 				(SELECT count(*) FROM visits AS v WHERE v.person = p.person),
 				coalesce((SELECT start_wall FROM visits AS v WHERE v.person = p.person ORDER BY number DESC LIMIT 1), 0),
 				coalesce((SELECT start_in_step FROM visits AS v WHERE v.person = p.person ORDER BY number DESC LIMIT 1), 0)
@@ -77,14 +78,16 @@ func (s *Store) permissionsAfter(ctx context.Context, after person, purpose cons
 			var p Permission
 			var since, visit stamp
 			var notice string
+			var substance []byte
 			if err := rows.Scan(&last, &p.Key, &p.Previous, &p.Sealed, &p.SealedFor, &p.Purpose, &p.Proof,
-				&since.wall, &since.inStep, &notice, &p.Visits, &visit.wall, &visit.inStep); err != nil {
+				&since.wall, &since.inStep, &notice, &substance, &p.Visits, &visit.wall, &visit.inStep); err != nil {
 				return err
 			}
 			if p.Purpose == "" {
 				continue // of a page's people some allow something else only
 			}
 			p.Since, p.Notice = when(since), noticeVersion(notice)
+			copy(p.Substance[:], substance)
 			if !p.Purpose.Reaches() {
 				p.Sealed, p.SealedFor = "", ""
 			}

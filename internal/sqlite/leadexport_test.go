@@ -46,6 +46,7 @@ func TestWhatLeadsAllowIsExported(t *testing.T) {
 	for _, p := range permissions(t, s, "") {
 		got = append(got, row{p.Key, p.Purpose, p.Proof, p.SealedFor, p.Sealed != "", p.Visits, p.Since.InStep})
 		want(t, "version of the notice", p.Notice, "test-1")
+		want(t, "substance of the notice", p.Substance, substance)
 		want(t, "a visit, and when the last was", p.Visits > 0, p.LastVisit != nil)
 	}
 	wantList(t, "what is allowed", got,
