@@ -36,6 +36,7 @@ func TestDebiansScripts(t *testing.T) {
 				r.must(r.root.Symlink("stub", "bin/"+name))
 			}
 			r.copyTree("../deb/"+c.script, "tmp/script")
+			r.write(setupState+"/kept.json", "what was before the setup")
 			if !c.without {
 				r.must(r.root.MkdirAll("run/systemd/system", 0o755))
 			}
@@ -51,6 +52,9 @@ func TestDebiansScripts(t *testing.T) {
 			}
 			if r.there("/run/hien") {
 				t.Error("/run/hien is left over")
+			}
+			if purged := c.args[0] == "purge"; r.there(setupState) == purged {
+				t.Errorf("setup's copies of the configuration are there: %v; they go with it, by a purge", !purged)
 			}
 			if c.script == "postrm" && c.args[0] == "purge" && !r.there("/var/lib/hien/record.db") {
 				t.Error("the record is gone: it is the owner's")

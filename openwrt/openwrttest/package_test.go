@@ -10,7 +10,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hien-wifi/hien/internal/setup"
 )
+
+// setupState is where hien setup keeps what was before.
+const setupState = setup.DefaultState
 
 // installed is a router on which the package is, with a guest network, as the
 // package manager finds it when it runs the maintainer's own parts.
@@ -24,6 +29,7 @@ func installed(t *testing.T) (before string, r *router) {
 	r.copyTree("../hien/postinst", "tmp/postinst-pkg")
 	r.mustRun(service, "start")
 	r.write("/etc/hien/record/record.db", "what guests agreed to")
+	r.write(setupState+"/kept.json", "what was before the setup")
 	r.write("/tmp/running.hien", "")
 	r.notes()
 	return before, r
@@ -75,13 +81,33 @@ reload_config`},
 			if !r.there("/etc/hien/record/record.db") {
 				t.Error("the record is gone: it is the owner's")
 			}
-			if r.there("/var/run/hien") {
-				t.Error("/var/run/hien is left over")
+			for _, gone := range []string{"/var/run/hien", setupState} {
+				if r.there(gone) {
+					t.Errorf("%s is left over", gone)
+				}
+			}
+			hien := r.config("hien")
+			if !strings.Contains(hien["main"], "option enabled '0'") {
+				t.Errorf("the next installation would start it at once:\n%s", hien["main"])
+			}
+			if !strings.Contains(hien["main"], "option store_id 'shop-0f1e2d3c'") {
+				t.Errorf("the owner's configuration is gone:\n%s", hien["main"])
 			}
 			if r.there("/etc/rc.d/S95hien") {
 				t.Error("the service is still enabled")
 			}
 		})
+	}
+}
+
+func TestRemovalWhereTheConfigurationIsGone(t *testing.T) {
+	_, r := installed(t)
+	r.remove("/etc/config/hien")
+	if out, code := r.run("/bin/apk-script", "pre-deinstall"); code != 0 || strings.Contains(out, "uci") {
+		t.Errorf("got exit status %d, output %q", code, out)
+	}
+	if r.there("/etc/config/hien") || strings.Contains(r.read("/etc/config/network"), "hien_") {
+		t.Error("a configuration was made, or the sections are still there")
 	}
 }
 
@@ -138,6 +164,9 @@ func TestUpgradesTakeNothingBack(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, r.snapshot()); diff != "" {
 				t.Errorf("-before +after\n%s", diff)
+			}
+			if !r.there(setupState + "/kept.json") {
+				t.Error("what was before the setup is gone: hien setup --undo wants it")
 			}
 			notes := r.notes()
 			if strings.Contains(notes, "cleanup") {
