@@ -96,8 +96,8 @@ type Wording struct {
 }
 
 // A Paragraph of a notice. When says for which notices it is: "" for all,
-// "number", "no_number", "reaches", "recipients", "no_recipients", "operator",
-// "transfer", "access_log", or a purpose's name.
+// "number", "no_number", "reaches", "recipients", "no_recipients", "carriers",
+// "operator", "transfer", "access_log", or a purpose's name.
 type Paragraph struct {
 	When string `json:"when,omitempty"`
 	VI   string `json:"vi"`
@@ -118,6 +118,10 @@ const (
 	// FactRecipient is needed by every policy as soon as data is delivered
 	// to anybody.
 	FactRecipient Fact = "recipient"
+
+	// FactCarrier is needed by every policy as soon as somebody carries codes
+	// who is not named: the readable number is given to them.
+	FactCarrier Fact = "carrier"
 )
 
 // A Controller is who decides about the data, as a notice must name it.
@@ -128,6 +132,7 @@ type Controller struct {
 	Contact    string   // of the data protection officer or whoever answers
 	Delivers   bool     // data is delivered to somebody: the recipients must be named
 	Recipients []string // who receives data, by name
+	Carriers   []string // who is given a number to send it a code, by name; "": somebody who is not named yet
 	Operator   string   // who runs the brand's central service for it; may be empty
 	Transfer   string   // countries outside of the law's own to which data goes; may be empty
 	AccessLog  bool     // the shop keeps an access log (R-LOG-3)
@@ -151,7 +156,8 @@ func (c Controller) fact(f Fact) string {
 func (p *Policy) Hash() Hash { return p.hash }
 
 // Lacks are the facts that a notice under the policy still needs, in the
-// policy's order; FactRecipient comes last. While there is one, nobody is asked (R-CON-4).
+// policy's order; FactRecipient and FactCarrier come last. While there is one,
+// nobody is asked (R-CON-4).
 func (p *Policy) Lacks(c Controller) (missing []Fact) {
 	for _, f := range p.Needs {
 		if strings.TrimSpace(c.fact(f)) == "" {
@@ -160,6 +166,9 @@ func (p *Policy) Lacks(c Controller) (missing []Fact) {
 	}
 	if c.Delivers && len(c.Recipients) == 0 {
 		missing = append(missing, FactRecipient)
+	}
+	if slices.ContainsFunc(c.Carriers, func(name string) bool { return strings.TrimSpace(name) == "" }) {
+		missing = append(missing, FactCarrier)
 	}
 	return missing
 }
@@ -204,7 +213,7 @@ func (p *Policy) Use(purpose Purpose) (Use, bool) {
 }
 
 // conditions are what a paragraph's When can be beside a purpose.
-var conditions = []string{"", "number", "no_number", "reaches", "recipients", "no_recipients", "operator", "transfer", "access_log"}
+var conditions = []string{"", "number", "no_number", "reaches", "recipients", "no_recipients", "carriers", "operator", "transfer", "access_log"}
 
 func (para Paragraph) applies(c Controller, purposes []Purpose, noNumber bool) bool {
 	switch para.When {
@@ -219,7 +228,9 @@ func (para Paragraph) applies(c Controller, purposes []Purpose, noNumber bool) b
 	case "recipients":
 		return len(c.Recipients) > 0
 	case "no_recipients":
-		return len(c.Recipients) == 0
+		return len(c.Recipients) == 0 && c.Operator == "" && (noNumber || len(c.Carriers) == 0)
+	case "carriers":
+		return !noNumber && len(c.Carriers) > 0
 	case "operator":
 		return c.Operator != ""
 	case "transfer":
@@ -236,7 +247,7 @@ func (p *Policy) filler(language, store string, c Controller) func(string) strin
 	n := strconv.Itoa
 	r := strings.NewReplacer(
 		"{store}", store, "{controller}", c.Name, "{address}", c.Address, "{tax_id}", c.TaxID, "{contact}", c.Contact,
-		"{recipients}", strings.Join(c.Recipients, ", "), "{operator}", c.Operator, "{transfer}", c.Transfer,
+		"{recipients}", strings.Join(c.Recipients, ", "), "{carriers}", strings.Join(c.Carriers, ", "), "{operator}", c.Operator, "{transfer}", c.Transfer,
 		"{law}", p.Law.in(language), "{age}", n(p.Age), "{ask_again_days}", n(p.AskAgainDays),
 		"{visit_months}", n(p.Retention.VisitMonths), "{idle_months}", n(p.Retention.IdleMonths),
 		"{unproven_hours}", n(p.Retention.UnprovenHours), "{evidence_months}", n(p.Retention.EvidenceMonths),
@@ -362,7 +373,7 @@ func (p *Policy) faults() (faults []string) {
 }
 
 // placeholders are the names that a text may hold.
-const placeholders = "{store} {controller} {address} {tax_id} {contact} {recipients} {operator} {transfer} {law} {age} {ask_again_days} {visit_months} {idle_months} {unproven_hours} {evidence_months} {access_log_months} {withdraw_days} {erase_days} {partner} {max}"
+const placeholders = "{store} {controller} {address} {tax_id} {contact} {recipients} {carriers} {operator} {transfer} {law} {age} {ask_again_days} {visit_months} {idle_months} {unproven_hours} {evidence_months} {access_log_months} {withdraw_days} {erase_days} {partner} {max}"
 
 // unknownName is a name in braces that nothing would be put in for.
 func unknownName(text string) string {

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 var owner = consent.Controller{
 	Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh", TaxID: "0000000001",
 	Contact: "dpo@hien.example", Recipients: []string{"Nền tảng CDP Mẫu"}, Operator: "Công ty Vận hành Mẫu",
+	Carriers: []string{"eSMS (ViHAT)", "Công ty Nhắn tin Mẫu"},
 }
 
 var everyPurpose = []consent.Purpose{consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS, consent.AdsAudience, consent.ProfileExtra, "share_partner:banh-mau"}
@@ -81,6 +82,7 @@ func TestANoticeHasWhatTheLawAsksFor(t *testing.T) {
 		text := n.Text()
 		for what, words := range map[string]string{
 			"controller": owner.Name, "address": owner.Address, "contact": owner.Contact, "recipients": owner.Recipients[0],
+			"carriers": "given to eSMS (ViHAT), Công ty Nhắn tin Mẫu, only to send you the code",
 			"operator": owner.Operator, "kinds of data": "phone number", "how it is processed": "processed automatically",
 			"retention": "24 months", "rights": "right to see", "how to use them": "receipt", "possible harm": "Possible harm",
 			"that visits may be sensitive": "may be sensitive", "the refusal mark": "device said no",
@@ -108,6 +110,18 @@ func TestNobodyIsAskedByHalfANotice(t *testing.T) {
 			t.Errorf("without %s: got %v, want ErrIncomplete", f, err)
 		}
 	}
+	unnamed := owner
+	unnamed.Delivers, unnamed.Recipients, unnamed.Carriers = true, nil, []string{"eSMS (ViHAT)", " "}
+	if got, want := p.Lacks(unnamed), []consent.Fact{consent.FactRecipient, consent.FactCarrier}; !slices.Equal(got, want) {
+		t.Errorf("with a sink and a carrier that have no name the policy lacks %v, want %v", got, want)
+	}
+	for _, c := range []consent.Controller{{Delivers: true}, {Carriers: []string{""}}} {
+		nobody := owner
+		nobody.Delivers, nobody.Recipients, nobody.Carriers = c.Delivers, c.Recipients, c.Carriers
+		if _, err := p.Notice("vi", "Quán", nobody, everyPurpose); !errors.Is(err, consent.ErrIncomplete) {
+			t.Errorf("data goes to somebody without a name (%+v): got %v, want ErrIncomplete", c, err)
+		}
+	}
 }
 
 func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
@@ -120,10 +134,17 @@ func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
 		return n.Text()
 	}
 	alone := owner
-	alone.Recipients, alone.Operator = nil, ""
+	alone.Recipients, alone.Operator, alone.Carriers = nil, "", nil
+	carried, operated := alone, alone
+	carried.Carriers, operated.Operator = owner.Carriers, owner.Operator
 	logged := owner
 	logged.AccessLog = true
 	untold := consent.Asker{Policy: p, Controller: owner, NoNumber: true}
+	kept := consent.Asker{Policy: p, Controller: carried, NoNumber: true}
+	here, err := kept.Notice("en", "Quán", []consent.Purpose{consent.VisitFrequency})
+	if err != nil {
+		t.Fatal(err)
+	}
 	till, err := untold.Notice("en", "Quán", []consent.Purpose{consent.VisitFrequency})
 	if err != nil || till.Substance != p.Substance(owner) {
 		t.Fatalf("the notice with the staff's code: %v, and the same in substance", err)
@@ -141,6 +162,13 @@ func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
 		"a sealed number, to reach somebody": {text(owner, consent.ContactZalo), "sealed with a key", true},
 		"no sealed number, to count":         {text(owner, consent.VisitFrequency), "sealed with a key", false},
 		"nobody receives it":                 {text(alone, consent.ContactZalo), "Nobody else receives", true},
+		"who carries the code":               {text(carried, consent.ContactZalo), "given to eSMS (ViHAT), Công ty Nhắn tin Mẫu, only", true},
+		"that somebody receives the number":  {text(carried, consent.ContactZalo), "Nobody else receives", false},
+		"that somebody works for the shop":   {text(operated, consent.ContactZalo), "Nobody else receives", false},
+		"no carrier, when there is none":     {text(alone, consent.ContactZalo), "is given to", false},
+		"no carrier of the till's code":      {here.Text(), "is given to", false},
+		"that nobody has what nobody sends":  {here.Text(), "Nobody else receives", true},
+		"that nothing is sold":               {text(owner, consent.ContactZalo), "does not sell data", true},
 		"no operator":                        {text(alone, consent.ContactZalo), "Processor", false},
 		"the access log (R-LOG-3)":           {text(logged, consent.ContactZalo), "access log for 12 months", true},
 		"no access log":                      {text(owner, consent.ContactZalo), "access log", false},
@@ -260,6 +288,7 @@ func TestTheSubstanceIsWhatMatters(t *testing.T) {
 		"name": func(c *consent.Controller) { c.Name += "x" }, "tax id": func(c *consent.Controller) { c.TaxID += "1" },
 		"operator": func(c *consent.Controller) { c.Operator = "" }, "transfer": func(c *consent.Controller) { c.Transfer = "x" },
 		"recipients": func(c *consent.Controller) { c.Recipients = append(slices.Clone(c.Recipients), "x") },
+		"carrier":    func(c *consent.Controller) { c.Carriers = append(slices.Clone(c.Carriers), "x") },
 	} {
 		c := owner
 		if change(&c); of("vi", "Quán", c, everyPurpose) == same {

@@ -224,6 +224,7 @@ func TestEveryPageFitsTheFirstWindow(t *testing.T) {
 			for i := range 8 { // the configuration takes no more
 				h.asker.Controller.Recipients = append(h.asker.Controller.Recipients, string('A'+rune(i))+long(79))
 			}
+			h.asker.Controller.Carriers = []string{long(38), long(120)} // 160 characters, and no more either
 			h.zone.Purposes = append(asked[:2:2], "contact_sms", "ads_audience", "profile_extra", "share_partner:quan-ben-canh-duong-nguyen-hue-1")
 			d := open(t, h)
 			longest := make(map[string]int)

@@ -38,9 +38,11 @@ var shop = consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đ�
 	TaxID: "0000000001", Contact: "dpo@hien.example", Delivers: true, Recipients: []string{"Nền tảng CDP Mẫu"}}
 
 // longShop has every fact as long as the configuration takes it, and as many
-// recipients.
+// recipients. The carriers, of whom one is the operator, have 160 characters
+// together.
 var longShop = consent.Controller{Name: long(120), Address: long(200), TaxID: strings.Repeat("0", 32), Contact: long(120),
-	Delivers: true, Recipients: slices.Repeat([]string{long(80)}, 8), Operator: long(120), Transfer: long(120), AccessLog: true}
+	Delivers: true, Recipients: slices.Repeat([]string{long(80)}, 8), Carriers: []string{long(38), long(120)},
+	Operator: long(120), Transfer: long(120), AccessLog: true}
 
 func long(n int) string {
 	return string([]rune(strings.Repeat("Nguyễn Thị Phượng Vỹ ", 10))[:n])

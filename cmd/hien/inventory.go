@@ -75,9 +75,6 @@ func inventoryOf(ctx context.Context, cfg *config.Config, l *sqlite.Ledger) (inv
 			}
 		}
 	}
-	for _, sender := range cfg.Senders {
-		s.Senders = append(s.Senders, sender.Type)
-	}
 	if cfg.Sink != nil {
 		if u, err := url.Parse(cfg.Sink.URL); err == nil {
 			s.Platform = cmp.Or(u.Hostname(), cfg.Sink.Name)

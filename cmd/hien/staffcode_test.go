@@ -139,7 +139,7 @@ func other(code string) string {
 func TestTheTillsCodeWhereTheSenderFails(t *testing.T) {
 	terms := everyday
 	terms.NoSender = true
-	terms.Extra = "config sender 'brand'\n\toption type 'webhook'\n\toption url 'https://127.0.0.1:9'\n" +
+	terms.Extra = "config sender 'brand'\n\toption type 'webhook'\n\toption url 'https://127.0.0.1:9'\n\toption carrier 'Công ty Nhắn tin Mẫu'\n" +
 		"\toption secret 'whsec_bWFkZSB1cCBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE='\n" + staffSender
 	s := openShop(t, world.Options{}, terms)
 	p := s.join("p")

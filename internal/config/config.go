@@ -50,7 +50,7 @@ type Config struct {
 
 	Policy     string             // of consent.Policies
 	PolicyFile string             // in its place; may be empty
-	Controller consent.Controller // as the owner wrote it; Asker says whether data is delivered
+	Controller consent.Controller // as the owner wrote it; Asker adds what the rest of the file says
 	Mode       string             // "frequency" or "basic"
 
 	SingleShop     bool // the brand's keys may be here

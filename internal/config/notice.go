@@ -46,7 +46,7 @@ func policyOptions() []option[Config] {
 			manual: "Who receives data, by name. At least one as soon as there is a sink.",
 			set:    addRecipient},
 		fact("operator", textAllowed(120), 120, func(c *Config) *string { return &c.Controller.Operator },
-			"Who runs the brand's central service on its behalf, if somebody does (Law 91/2025/QH15 Art. 23.7)."),
+			"Who runs the brand's central service on its behalf, if somebody does (Law 91/2025/QH15 Art. 23.7). A sender of type webhook gives numbers to them, unless its `carrier` says otherwise."),
 		fact("transfer", textAllowed(120), 120, func(c *Config) *string { return &c.Controller.Transfer },
 			"The countries to which data goes from here, if it does: where the platform or its servers are."),
 	}
@@ -68,7 +68,7 @@ func (c *Config) OneTime() bool { return c.Mode == modeBasic }
 // ready, nothing is asked.
 func (c *Config) Asker() (consent.Asker, error) {
 	a := consent.Asker{Controller: c.Controller}
-	a.Controller.Delivers, a.Controller.AccessLog = c.Sink != nil, c.KeepsAccessLog() // R-LOG-3
+	a.Controller.Delivers, a.Controller.Carriers, a.Controller.AccessLog = c.Sink != nil, c.carriers(), c.KeepsAccessLog() // R-LOG-3
 	if c.PolicyFile == "" {
 		p, err := consent.LoadPolicy(c.Policy)
 		a.Policy = p
@@ -91,6 +91,7 @@ var examples = map[consent.Fact]string{
 	consent.FactTaxID:     "option controller_tax_id with its tax id, as in '0000000001'",
 	consent.FactContact:   "option controller_contact with how to reach whoever answers for personal data, as in 'dpo@shop.example'",
 	consent.FactRecipient: "list recipient with the name of who receives the data by the sink, as in 'Nền tảng CDP Mẫu'",
+	consent.FactCarrier:   "option carrier of the sender of type webhook with the name of who runs the service that sends the codes, as in 'Công ty Nhắn tin Mẫu'",
 }
 
 // Example says how an owner writes a fact.

@@ -109,6 +109,75 @@ func TestTheAskerIsWhomTheFileNames(t *testing.T) {
 	}
 }
 
+// TestWhoIsGivenTheNumberIsNamed is R-CON-4: whoever sends a code is given the
+// readable number, whether there is a sink or not.
+func TestWhoIsGivenTheNumberIsNamed(t *testing.T) {
+	const (
+		zbs   = "config sender 'zalo'\n option type 'zbs'\n option app_id '1'\n option app_secret 's'\n option template_id '1'\n"
+		esms  = "config sender 'sms'\n option type 'esms'\n option api_key 'k'\n option secret_key 's'\n option brandname 'B'\n"
+		speed = "config sender 'speed'\n option type 'speedsms'\n option token 't'\n"
+		hook  = "config sender 'brand'\n option type 'webhook'\n option url 'https://codes.brand.example'\n option secret 'whsec_YSBtYWRlLXVwIGtleSBvZiB0aGlydHktdHdvIGJ5dGVz'\n"
+		other = "config sender 'other'\n option type 'webhook'\n option url 'https://other.brand.example'\n option secret 'whsec_YSBtYWRlLXVwIGtleSBvZiB0aGlydHktdHdvIGJ5dGVz'\n"
+		log   = "config sender 'code'\n option type 'log'\n"
+		till  = "config sender 'till'\n option type 'staff'\n"
+		named = " option carrier 'Bên Gửi Mẫu'\n"
+	)
+	file := func(operator, senders string) string {
+		return "config hien 'main'\n option store_id 'x'\n option single_shop '1'\n option controller_name 'A'\n option controller_address 'B'\n" +
+			" option controller_tax_id '1'\n option controller_contact 'c@d.example'\n option operator '" + operator + "'\n" +
+			"config zone 'guest'\n option interface 'br-guest'\n list purpose 'visit_frequency'\n" + senders
+	}
+	for name, c := range map[string]struct {
+		operator, senders string
+		names             string // joined; "" is not named yet
+		says              string // part of the notice; empty: nothing is asked
+	}{
+		"the till gives it to nobody":             {"", till, "", "Không bên nào khác nhận dữ liệu này."},
+		"the log gives it to nobody":              {"", log, "", "Không bên nào khác nhận dữ liệu này."},
+		"an SMS without a sink":                   {"", esms + till, "eSMS (ViHAT)", "được chuyển cho eSMS (ViHAT), chỉ để"},
+		"each provider, in their order":           {"", zbs + esms + speed, "Zalo (VNG), eSMS (ViHAT), SpeedSMS", "cho Zalo (VNG), eSMS (ViHAT), SpeedSMS, chỉ"},
+		"a provider by another":                   {"Vận hành", speed + named, "Bên Gửi Mẫu", "được chuyển cho Bên Gửi Mẫu, chỉ"},
+		"the brand's service of nobody's":         {"", esms + hook, "eSMS (ViHAT), ", ""},
+		"the brand's service, run by an operator": {"Vận hành", hook, "Vận hành", "được chuyển cho Vận hành, chỉ"},
+		"the brand's service by its name":         {"Vận hành", hook + named, "Bên Gửi Mẫu", "được chuyển cho Bên Gửi Mẫu, chỉ"},
+		"two services of one are one":             {"Vận hành", hook + other, "Vận hành", "được chuyển cho Vận hành, chỉ"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := parse(t, file(c.operator, c.senders))
+			a, err := cfg.Asker()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(a.Controller.Carriers, ", "); got != c.names {
+				t.Errorf("given to %q, want %q", got, c.names)
+			}
+			why, todo := cfg.Unasked()
+			if c.says == "" {
+				want := "write option carrier of the sender of type webhook with the name of who runs the service that sends the codes, as in 'Công ty Nhắn tin Mẫu'"
+				if why == "" || len(todo) != 1 || todo[0] != want || a.Ready() {
+					t.Errorf("ready: %v, %s: %q, want %q", a.Ready(), why, todo, want)
+				}
+				return
+			}
+			n, err := a.Notice("vi", "Quán", []consent.Purpose{consent.VisitFrequency})
+			if err != nil || why != "" {
+				t.Fatalf("%v, %s %q", err, why, todo)
+			}
+			if !strings.Contains(n.Text(), c.says) || c.names != "" && strings.Contains(n.Text(), "Không bên nào khác") {
+				t.Errorf("want %q in\n%s", c.says, n.Text())
+			}
+		})
+	}
+
+	operator := strings.Repeat("ữ", 120)
+	parse(t, file(operator, zbs+esms+speed+hook))
+	_, err := Parse("hien.uci", strings.NewReader(file(operator, zbs+esms+speed+hook+other+named)))
+	const want = "the names of those who are given numbers by the senders have 169 characters, and a notice has room for 160"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
 func TestBasicKeepsNoHistory(t *testing.T) {
 	text := strings.Replace(shop(t), "option mode 'frequency'", "option mode 'basic'", 1)
 	_, err := Parse("hien.uci", strings.NewReader(text))

@@ -30,7 +30,7 @@ type kind[T any] struct {
 
 // hienKind is the one section about the shop itself.
 func hienKind() kind[Config] {
-	return kind[Config]{typ: "hien", example: "main", manual: "The shop. There is exactly one, and its name is `main`. Nothing is asked of guests before the notice can name who asks: by the Vietnamese policies that takes `controller_name`, `controller_address`, `controller_tax_id` and `controller_contact`, and a `recipient` as soon as there is a sink.", options: slices.Concat([]option[Config]{
+	return kind[Config]{typ: "hien", example: "main", manual: "The shop. There is exactly one, and its name is `main`. Nothing is asked of guests before the notice can name who asks: by the Vietnamese policies that takes `controller_name`, `controller_address`, `controller_tax_id` and `controller_contact`, a `recipient` as soon as there is a sink, and an `operator` or the sender's `carrier` where a sender of type webhook has the codes sent.", options: slices.Concat([]option[Config]{
 		{name: "enabled", unset: "1", allowed: "1 or 0",
 			manual: "Whether Hiên runs at all. With `0` it starts, says so and ends.",
 			set:    func(c *Config, v string) bool { return setBool(&c.Enabled, v) }},

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
@@ -20,8 +22,9 @@ const staff = "staff"
 // A Sender carries codes to people. Which fields a type has is said in
 // senderOptions.
 type Sender struct {
-	Name string
-	Type string // see senderTypes
+	Name    string
+	Type    string // see senderTypes
+	Carrier string // to whom it gives a number, by name; empty: see otp.Carrier
 
 	URL    string
 	CAFile string
@@ -58,10 +61,10 @@ func senderTypes() []string {
 var senderOptions = map[string]struct{ needs, takes string }{
 	"log":      {"", ""},
 	staff:      {"", ""},
-	"zbs":      {"app_id app_secret template_id", "template_id_en template_param token_file trial url token_url ca_file"},
-	"esms":     {"api_key secret_key", "brandname sms_type text text_en origin url ca_file"},
-	"speedsms": {"token", "brandname sms_type text text_en origin url ca_file"},
-	"webhook":  {"url secret", "ca_file"},
+	"zbs":      {"app_id app_secret template_id", "template_id_en template_param token_file trial url token_url ca_file carrier"},
+	"esms":     {"api_key secret_key", "brandname sms_type text text_en origin url ca_file carrier"},
+	"speedsms": {"token", "brandname sms_type text text_en origin url ca_file carrier"},
+	"webhook":  {"url secret", "ca_file carrier"},
 }
 
 // takers are the types that an option belongs to.
@@ -97,6 +100,9 @@ func senderKind() kind[Sender] {
 		{name: "ca_file", allowed: pathAllowed,
 			manual: "All but `log` and `staff`: the certificates (PEM) that the other side's certificate is checked against. Without it, the system's.",
 			set:    func(s *Sender, v string) bool { return setPath(&s.CAFile, v) }},
+		{name: "carrier", allowed: textAllowed(80),
+			manual: fmt.Sprintf("All but `log` and `staff`: who is given a guest's number to send the code, by name. It stands in the notice, where all of them together have room for %d characters. `webhook`: whoever runs the brand's service, or sends the message for it; without it that is the shop's `operator`, and without either nothing is asked. `zbs`, `esms`, `speedsms`: somebody else than Zalo (VNG), eSMS (ViHAT) and SpeedSMS, which are named without it.", maxCarriers),
+			set:    func(s *Sender, v string) bool { return setText(&s.Carrier, v, 80) }},
 		{name: "app_id", allowed: "the number of the application",
 			manual: "`zbs`: the application at developers.zalo.me, linked with the official account.",
 			set: func(s *Sender, v string) bool {
@@ -179,6 +185,22 @@ func (c *Config) StaffCode() bool {
 	return slices.ContainsFunc(c.Senders, func(s Sender) bool { return s.Type == staff })
 }
 
+// maxCarriers is how long the names of all carriers are together, in
+// characters, so that the notice's page stays below 14 KB: the three providers
+// and an operator.
+const maxCarriers = 160
+
+// carriers are who is given a number to send it a code, by name, each once and
+// in the order of the senders; "" is one that nobody has named yet (R-CON-4).
+func (c *Config) carriers() (names []string) {
+	for _, s := range c.Senders {
+		if name, gives := otp.Carrier(s.Type, s.Carrier, c.Controller.Operator); gives && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (c *Config) options(s Sender) otp.Options {
 	return otp.Options{Name: s.Name, Type: s.Type, URL: s.URL, CAFile: s.CAFile,
 		TokenURL: s.TokenURL, TokenFile: s.TokenFile, AppID: s.AppID, AppSecret: s.AppSecret.Reveal(),
@@ -237,6 +259,9 @@ func (p *parser) allSenders() {
 				p.errorf(place(s.section, "token_file"), "token_file %s is that of sender %s: want another for another application", s.TokenFile, quote(before.Name))
 			}
 		}
+	}
+	if n := utf8.RuneCountInString(strings.Join(p.config.carriers(), ", ")); n > maxCarriers {
+		p.errorf(p.senders[len(p.senders)-1].section.Pos, "the names of those who are given numbers by the senders have %d characters, and a notice has room for %d: want shorter names, or fewer senders", n, maxCarriers)
 	}
 	if len(p.senders) == 0 || slices.ContainsFunc(p.senders, func(s senderAt) bool { return s.Type != staff }) {
 		return

@@ -145,7 +145,7 @@ func TestCheckOfSenders(t *testing.T) {
 		{"a till's code that is never asked for", 0o600, func(_ string, text *string) {
 			*text = strings.Replace(*text, "list purpose 'visit_frequency'", "list purpose 'contact_sms'", 1)
 			*text = strings.Replace(*text, "option single_shop", "option seal_key '"+sealKey+"'\n\toption single_shop", 1)
-		}, []string{"DIR/hien:59: the staff's code is never taken: every purpose must reach the person, and it proves no number"}, nil},
+		}, []string{"DIR/hien:60: the staff's code is never taken: every purpose must reach the person, and it proves no number"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -21,7 +21,6 @@ type Shop struct {
 	Asker     consent.Asker
 	Purposes  []consent.Purpose // that are asked for in any zone
 	OneTime   bool              // mode basic
-	Senders   []string          // of codes, by type
 	Platform  string            // the host of the CDP; empty: none
 	BackupKey bool              // backups can be made
 	Log       bool              // the shop keeps an access log
@@ -78,6 +77,7 @@ type Controller struct {
 	TaxID      string   `json:"tax_id,omitempty"`
 	Contact    string   `json:"contact,omitempty"`
 	Recipients []string `json:"recipients,omitempty"`
+	Carriers   []string `json:"carriers,omitempty"`
 	Operator   string   `json:"operator,omitempty"`
 	Transfer   string   `json:"transfer,omitempty"`
 }
@@ -93,7 +93,8 @@ const (
 // Make makes the inventory of a shop.
 func Make(s Shop, c Counts) Inventory {
 	p, who := s.Asker.Policy, s.Asker.Controller
-	inv := Inventory{Store: s.ID, Name: s.Name, Controller: Controller{who.Name, who.Address, who.TaxID, who.Contact, who.Recipients, who.Operator, who.Transfer}, Policy: p.Version, Law: p.Law, Counts: c}
+	carriers := slices.DeleteFunc(slices.Clone(who.Carriers), func(name string) bool { return name == "" }) // of those that are not named a note tells
+	inv := Inventory{Store: s.ID, Name: s.Name, Controller: Controller{who.Name, who.Address, who.TaxID, who.Contact, who.Recipients, carriers, who.Operator, who.Transfer}, Policy: p.Version, Law: p.Law, Counts: c}
 	asks := len(s.Purposes) > 0 || c.Leads > 0
 	visits := slices.Contains(s.Purposes, consent.VisitFrequency) && !s.OneTime || c.Visits > 0 || c.Marks > 0
 	reaches := slices.ContainsFunc(s.Purposes, consent.Purpose.Reaches) || c.Sealed > 0
@@ -113,7 +114,7 @@ func Make(s Shop, c Counts) Inventory {
 		inv.Items = append(inv.Items, i)
 	}
 	add(true, "stay", nil, nil)
-	add(asks, "number", nil, s.Senders)
+	add(asks, "number", nil, carriers)
 	add(asks, "refusal", &c.Refusals, nil)
 	add(asks, "lead", &c.Leads, recipients)
 	add(reaches, "sealed", &c.Sealed, recipients)

@@ -25,13 +25,13 @@ func asker(t *testing.T) consent.Asker {
 		t.Fatal(err)
 	}
 	return consent.Asker{Policy: p, Controller: consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh",
-		TaxID: "0000000001", Contact: "dpo@hien.example", Recipients: []string{"Nền tảng CDP Mẫu"}, Operator: "Công ty Vận hành Mẫu", Delivers: true}}
+		TaxID: "0000000001", Contact: "dpo@hien.example", Recipients: []string{"Nền tảng CDP Mẫu"}, Operator: "Công ty Vận hành Mẫu", Carriers: []string{"Zalo (VNG)", "eSMS (ViHAT)"}, Delivers: true}}
 }
 
 // whole is a shop that keeps everything that can be kept.
 func whole(t *testing.T) (Shop, Counts) {
 	return Shop{ID: "hcm-q1-01", Name: "Quán Hiên", Asker: asker(t), Purposes: []consent.Purpose{consent.VisitFrequency, consent.ContactZalo},
-			Senders: []string{"zbs", "esms"}, Platform: "cdp.example", BackupKey: true, Log: true},
+			Platform: "cdp.example", BackupKey: true, Log: true},
 		Counts{People: 1250, Leads: 1204, ByUse: map[consent.Purpose]int{consent.VisitFrequency: 900, consent.ContactZalo: 700}, Sealed: 700, Marks: 950,
 			Visits: 8123, Ledger: 1410, Proofs: 1300, Receipts: 1300, Queue: 12, Graves: 3, Refusals: 310, Requests: 5, Audit: 40, Deleted: 55}
 }

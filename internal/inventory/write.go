@@ -39,6 +39,7 @@ func Write(w io.Writer, inv Inventory, language string) error {
 	line(word("Bên kiểm soát: ", "Controller: "), strings.Join(slices.DeleteFunc([]string{c.Name, c.Address, c.TaxID, c.Contact}, func(s string) bool { return s == "" }), ", "))
 	line(word("Bên xử lý: ", "Processor: "), c.Operator)
 	line(word("Bên nhận: ", "Recipients: "), strings.Join(c.Recipients, ", "))
+	line(word("Bên gửi mã: ", "Carriers of codes: "), strings.Join(c.Carriers, ", "))
 	line(word("Chuyển ra nước ngoài: ", "Transfer abroad: "), c.Transfer)
 	line(word("Theo: ", "Under: "), in(inv.Law)+" ("+inv.Policy+")")
 	b.WriteString("\n")

@@ -19,6 +19,7 @@
 package otp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -115,6 +116,22 @@ func Types() []string { return []string{"esms", "log", "speedsms", "webhook", "z
 // HoldsKeys reports whether senders of a type hold the keys of the brand's
 // account with a provider.
 func HoldsKeys(kind string) bool { return slices.Contains([]string{"esms", "speedsms", "zbs"}, kind) }
+
+// carriers are the companies to which senders give a number, by type. A
+// webhook's is the brand's own affair.
+var carriers = map[string]string{"esms": "eSMS (ViHAT)", "speedsms": "SpeedSMS", "webhook": "", "zbs": "Zalo (VNG)"}
+
+// Carrier is to whom a sender of a type gives a person's number, as a notice
+// names them (R-CON-4): by the name that the owner has written, else the
+// provider's, else whoever runs the brand's service; "" when that is not said
+// either. false: it gives the number to nobody.
+func Carrier(kind, written, operator string) (name string, gives bool) {
+	company, gives := carriers[kind]
+	if !gives {
+		return "", false
+	}
+	return cmp.Or(written, company, operator), true
+}
 
 func newWay(o Options, log *slog.Logger) (way, error) {
 	switch o.Type {

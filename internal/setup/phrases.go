@@ -197,6 +197,10 @@ var phrases = map[Phrase]map[Language]string{
 		English:    "Guests are greeted and let in, and asked nothing, until the settings have: %[1]v. LuCI has them under \"Who answers for the data\".",
 		Vietnamese: "Khách được chào và mời vào, chưa được hỏi gì, cho đến khi cài đặt có đủ: %[1]v. Trong LuCI: \"Ai chịu trách nhiệm về dữ liệu\".",
 	},
+	unnamedCarrier: {
+		English:    "Guests are greeted and let in, and asked nothing, until the notice can say who is given their number to send the code: write option carrier of the sender of type webhook in /etc/config/hien.",
+		Vietnamese: "Khách được chào và mời vào, chưa được hỏi gì, cho đến khi thông báo nói được ai nhận số để gửi mã: hãy ghi option carrier của config sender loại webhook trong /etc/config/hien.",
+	},
 	noSender: {
 		English:    "Nothing sends codes yet, so that no number is asked: the portal greets and lets in.",
 		Vietnamese: "Chưa có cách gửi mã nên chưa hỏi số điện thoại: trang chào chỉ chào và mời vào.",

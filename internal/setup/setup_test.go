@@ -169,6 +169,22 @@ func TestTheSameAgainChangesNothing(t *testing.T) {
 	}
 }
 
+// TestWhoCarriesCodesIsNamedFirst has the brand's service configured: without
+// a name for it nothing is asked (R-CON-4).
+func TestWhoCarriesCodesIsNamedFirst(t *testing.T) {
+	for more, want := range map[string]bool{"": true, "\toption carrier 'Bên Gửi Mẫu'\n": false} {
+		r := readRouter(t, "25.12-own-guests")
+		r.Files["hien"] = append(r.Files["hien"], "\nconfig sender 'brand'\n\toption type 'webhook'\n"+more...)
+		p, err := r.Plan(answers(t, r, map[string]string{"store-name": "Quan", "purposes": "1"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(p.Notes, func(n setup.Note) bool { return strings.Contains(n.In(setup.English), "option carrier") }); got != want {
+			t.Errorf("with %q it is said that the carrier has no name: %v, want %v", more, got, want)
+		}
+	}
+}
+
 func TestUndoLeavesTheFilesAsTheyWere(t *testing.T) {
 	for _, s := range stories {
 		r := readRouter(t, s.router)

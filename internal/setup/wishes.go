@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hien-wifi/hien/consent"
+	"github.com/hien-wifi/hien/internal/otp"
 )
 
 // What a section says where the owner is not asked. A flashed image says the
@@ -242,10 +243,26 @@ func (p *planner) noteIncomplete() {
 		Name: p.Facts[consent.FactName], Address: p.Facts[consent.FactAddress],
 		TaxID: p.Facts[consent.FactTaxID], Contact: p.Facts[consent.FactContact],
 		Delivers: len(p.trees[hienFile].of("sink")) > 0, Recipients: main.words("recipient"),
+		Carriers: carriers(p.trees[hienFile], main.get("operator")),
 	}) {
+		if f == consent.FactCarrier {
+			p.note(unnamedCarrier)
+			continue
+		}
 		lacks = append(lacks, string(f))
 	}
 	if len(lacks) > 0 {
 		p.note(incomplete, strings.Join(lacks, ", "))
 	}
+}
+
+// carriers are who is given a number by the senders that are configured, as
+// the notice names them; "" is one that nobody has named yet.
+func carriers(hien tree, operator string) (names []string) {
+	for _, s := range hien.of("sender") {
+		if name, gives := otp.Carrier(s.get("type"), s.get("carrier"), operator); gives {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -117,6 +117,7 @@ const (
 	noWiFi
 	radioOff
 	incomplete
+	unnamedCarrier
 	noSender
 	trialSender
 	tillsCode

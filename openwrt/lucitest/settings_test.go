@@ -209,7 +209,7 @@ func TestEveryMistakeIsKnown(t *testing.T) {
 		{"a volume for longer than a day", "\toption volume '1G'\n\toption visit_gap '1h'\n"},
 		{"a policy that cannot be read", "main: \toption policy_file '/nowhere.json'\n" + sender},
 		{"visits, of which nothing is kept", "main: \toption mode 'basic'\n"},
-		{"nobody who answers for the data or receives it", sender + "\nconfig sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n"},
+		{"nobody who answers for the data, receives it or carries codes", "\nconfig sender 'brand'\n\toption type 'webhook'\n\toption url 'https://codes.example'\n\toption secret 'whsec_YSBtYWRlLXVwIGtleSBvZiB0aGlydHktdHdvIGJ5dGVz'\n" + "\nconfig sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n"},
 		{"a number and no brand key, and codes in the log", sender},
 	} {
 		text := settings

@@ -97,7 +97,7 @@ func troubles() []control.Status {
 // data, with more options of the shop.
 func unasked(more string) *control.Unasked {
 	cfg, err := config.Parse("hien", strings.NewReader(withMain(nobodyAnswers(settings), more)+
-		"\nconfig sender 'code'\n\toption type 'log'\n\nconfig sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n"))
+		"\nconfig sender 'brand'\n\toption type 'webhook'\n\toption url 'https://codes.example'\n\toption secret 'whsec_YSBtYWRlLXVwIGtleSBvZiB0aGlydHktdHdvIGJ5dGVz'\n\nconfig sink 'cdp'\n\toption type 'segment'\n\toption url 'https://cdp.example'\n\toption write_key 'k'\n"))
 	if err != nil {
 		panic(err)
 	}
