@@ -106,7 +106,7 @@ func setUp(ctx context.Context, c *call) error {
 	case *watch:
 		do = s.watch
 	case *atBoot:
-		do = s.putBack
+		do = s.recover
 	}
 	if err := do(ctx); err != nil {
 		return errors.New(s.owner.Words(err))
@@ -341,7 +341,8 @@ func (s *setupCall) confirm(context.Context) error {
 	return err
 }
 
-func (s *setupCall) putBack(ctx context.Context) error {
+// recover is what the machine's start calls, before its network comes up.
+func (s *setupCall) recover(ctx context.Context) error {
 	did, err := s.setup.Recover(ctx)
 	if did && err == nil {
 		s.owner.Say(setup.Recovered)

@@ -287,6 +287,34 @@ func TestSetupWithoutOpenWrt(t *testing.T) {
 	}
 }
 
+// TestTheRoutersStartPutsBackWhatNobodyConfirmed has a setup on trial of
+// another run of the machine, as a power cut leaves it.
+func TestTheRoutersStartPutsBackWhatNobodyConfirmed(t *testing.T) {
+	b := newBench(t, "22.03-two-radios")
+	trial := setup.Setup{
+		Place: setup.Place{Config: b.config(""), Hien: b.config("hien"), State: b.state()},
+		Boot:  "the run before the power cut",
+		Run:   func(context.Context, []string) error { return nil },
+		Watch: func(context.Context) error { return nil },
+	}
+	after := make(map[string][]byte)
+	for file, text := range b.before {
+		after[file] = []byte(text + "\n# on trial\n")
+	}
+	if _, err := trial.Try(t.Context(), after); err != nil {
+		t.Fatal(err)
+	}
+	b.holds(true)
+	if status, out, errOut := b.hien("", "--recover"); status != 0 || out != "A setup that nobody had confirmed was put back.\n" {
+		t.Errorf("status %d, saying %q %q", status, out, errOut)
+	}
+	b.holds(false)
+	b.hasRun() // what starts next starts with these files
+	if status, out, errOut := b.hien("", "--recover"); status != 0 || out != "" {
+		t.Errorf("at the next start: status %d, saying %q %q", status, out, errOut)
+	}
+}
+
 func TestSetupWatches(t *testing.T) {
 	b := newBench(t, "22.03-two-radios")
 	if status, out, errOut := b.hien("", "--watch"); status != 0 || out != "watching\n" {

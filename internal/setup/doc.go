@@ -9,7 +9,8 @@
 // Making the changes ([Setup.Try]) is a trial. The files as they were are
 // first kept on flash, and a process of its own watches: unless the owner
 // confirms within [Patience], everything is put back, also when the owner's
-// connection is gone, also after a power cut in between.
+// connection is gone, also after a power cut in between: the machine's start
+// calls [Setup.Recover] before its network comes up.
 //
 // On a router without OpenWrt's files only /etc/config/hien is written.
 package setup

@@ -231,6 +231,11 @@ func (p Place) Confirm() error {
 // PutBack makes everything what it was before the setup that waits, or waits
 // until another process has done so. did is false when none waits.
 func (s *Setup) PutBack(ctx context.Context) (did bool, err error) {
+	return s.putBack(ctx, s.Commands)
+}
+
+// putBack is PutBack by these commands.
+func (s *Setup) putBack(ctx context.Context, commands Commands) (did bool, err error) {
 	if _, err := s.Place.turn(pendingName, returningName); err != nil {
 		return false, fmt.Errorf("put everything back: %w", err)
 	}
@@ -249,15 +254,15 @@ func (s *Setup) PutBack(ctx context.Context) (did bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("put everything back: %w", err)
 	}
-	s.try(ctx, s.Commands.Stop)
+	s.try(ctx, commands.Stop)
 	if err := s.Place.putBack(r); err != nil {
 		return false, err // a reboot tries again
 	}
-	s.try(ctx, s.Commands.Reload)
+	s.try(ctx, commands.Reload)
 	if s.enabled() {
-		s.try(ctx, s.Commands.Start)
+		s.try(ctx, commands.Start)
 	} else {
-		s.try(ctx, s.Commands.Clean)
+		s.try(ctx, commands.Clean)
 	}
 	return true, errors.Join(s.Place.remove(returningName), s.Place.forget())
 }
@@ -318,8 +323,10 @@ func (s *Setup) Guard(ctx context.Context, ready func()) error {
 	}
 }
 
-// Recover is for the start of the machine: it puts back what was waiting when
-// the machine went down. did is false when there was nothing.
+// Recover is for the start of the machine, before its network and Hiên: it
+// makes the files what they were before a setup that waited, or was being put
+// back, when the machine went down. Nothing has taken the files over yet, so
+// that no command is run. did is false when there was nothing.
 func (s *Setup) Recover(ctx context.Context) (did bool, err error) {
 	for _, name := range []string{returningName, pendingName} {
 		r, err := s.Place.load(name)
@@ -329,10 +336,10 @@ func (s *Setup) Recover(ctx context.Context) (did bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if name == pendingName && r.Boot == s.Boot {
-			return false, nil // it is being tried now
+		if r.Boot == s.Boot {
+			return false, nil // it is being tried, or put back, by another process
 		}
-		return s.PutBack(ctx)
+		return s.putBack(ctx, Commands{})
 	}
 	return false, nil
 }

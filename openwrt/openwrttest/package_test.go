@@ -93,8 +93,10 @@ reload_config`},
 			if !strings.Contains(hien["main"], "option store_id 'shop-0f1e2d3c'") {
 				t.Errorf("the owner's configuration is gone:\n%s", hien["main"])
 			}
-			if r.there("/etc/rc.d/S95hien") {
-				t.Error("the service is still enabled")
+			for _, link := range []string{"/etc/rc.d/S95hien", "/etc/rc.d/S14hien-setup"} {
+				if r.there(link) {
+					t.Errorf("%s: the service is still enabled", link)
+				}
 			}
 		})
 	}
@@ -320,7 +322,7 @@ func TestThePackageAgreesWithItself(t *testing.T) {
 	if got, want := string(keep), "/etc/hien/\n"+done+"\n"; got != want {
 		t.Errorf("keep list: got %q, want %q", got, want)
 	}
-	for _, program := range []string{"etc/init.d/hien", "etc/uci-defaults/90-hien", "usr/libexec/hien/network", "usr/share/hien/firewall.include"} {
+	for _, program := range []string{"etc/init.d/hien", "etc/init.d/hien-setup", "etc/uci-defaults/90-hien", "usr/libexec/hien/network", "usr/share/hien/firewall.include"} {
 		info, err := os.Stat(filepath.Join("../hien/root", program))
 		if err != nil {
 			t.Error(err)

@@ -30,7 +30,7 @@ func standIn(t *testing.T) (r *router, packages string) {
 	for _, stub := range stubs {
 		r.remove("/bin/" + stub)
 	}
-	for _, own := range []string{"/sbin/ujail", "/usr/bin/hien", "/etc/init.d/hien", "/etc/uci-defaults", "/usr/libexec/hien", "/usr/share/hien", "/lib/upgrade", "/etc/config/hien", "/dev/null"} {
+	for _, own := range []string{"/sbin/ujail", "/usr/bin/hien", "/etc/init.d/hien", "/etc/init.d/hien-setup", "/etc/uci-defaults", "/usr/libexec/hien", "/usr/share/hien", "/lib/upgrade", "/etc/config/hien", "/dev/null"} {
 		r.remove(own)
 	}
 	for _, applet := range strings.Fields("cp find gzip head id md5sum pidof setsid sleep sort tar tee") {
@@ -108,15 +108,19 @@ group_exists hien || group_add hien 4436
 user_exists hien || user_add hien 4436 4436
 default_postinst() { ( . /usr/lib/opkg/info/hien.postinst-pkg ); }
 default_postinst "$0" "$@"
-[ "$PKG_UPGRADE" = 1 ] || /etc/init.d/hien enable
-/etc/init.d/hien start
+for service in /etc/init.d/hien*; do
+	[ "$PKG_UPGRADE" = 1 ] || "$service" enable
+	"$service" start
+done
 `, 0o755},
 		{"prerm", `#!/bin/sh
 . /lib/functions.sh
 default_prerm() { ( . /usr/lib/opkg/info/hien.prerm-pkg ); }
 default_prerm "$0" "$@"
-[ "$PKG_UPGRADE" = 1 ] || /etc/init.d/hien disable
-/etc/init.d/hien stop
+for service in /etc/init.d/hien*; do
+	[ "$PKG_UPGRADE" = 1 ] || "$service" disable
+	"$service" stop
+done
 `, 0o755},
 	}
 	whole := pack([]file{{"debian-binary", "2.0\n", 0o644}, {"data.tar.gz", pack(data), 0o644}, {"control.tar.gz", pack(control), 0o644}})

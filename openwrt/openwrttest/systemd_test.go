@@ -37,7 +37,7 @@ func TestTheUnitIsOneOfSystemds(t *testing.T) {
 	for _, other := range []string{"nftables", "netfilter-persistent"} {
 		put("etc/systemd/system/"+other+".service", "[Service]\nExecStart=/bin/kill\n", 0o644)
 	}
-	for _, program := range regexp.MustCompile(`(?m)^Exec\w+=\+?(\S+)`).FindAllStringSubmatch(string(text), -1) {
+	for _, program := range regexp.MustCompile(`(?m)^Exec\w+=[-+]*(\S+)`).FindAllStringSubmatch(string(text), -1) {
 		put(program[1], "", 0o755)
 	}
 	out, err := exec.Command("systemd-analyze", "verify", "--root="+root, "hien.service").CombinedOutput()
@@ -65,6 +65,19 @@ func TestTheUnitIsShutIn(t *testing.T) {
 	}
 	if level, err := strconv.ParseFloat(string(m[1]), 64); err != nil || level > 2.5 {
 		t.Errorf("exposure level: got %s, want at most 2.5\n%s", m[1], out)
+	}
+}
+
+// TestTheUnitPutsAnUnfinishedSetupBackFirst holds that it does so before
+// anything has read the configuration, and that nothing hangs on it.
+func TestTheUnitPutsAnUnfinishedSetupBackFirst(t *testing.T) {
+	text, err := os.ReadFile(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := regexp.MustCompile(`(?m)^Exec\w+=.*$`).FindString(string(text))
+	if want := "ExecStartPre=-+/usr/bin/hien setup --recover --lang en"; first != want {
+		t.Errorf("the first thing that is run: got %s, want %s", first, want)
 	}
 }
 

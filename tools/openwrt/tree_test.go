@@ -96,7 +96,7 @@ func checkService(t *testing.T, p parcel.Parcel, label parcel.Label) {
 	if !there || config.Mode != 0o600 || len(p.Conffiles) == 0 || p.Conffiles[0] != "/etc/config/hien" {
 		t.Errorf("/etc/config/hien has mode %o and conffiles are %v: want 0600, and a conffile", config.Mode, p.Conffiles)
 	}
-	for _, name := range []string{"/etc/uci-defaults/90-hien", "/etc/capabilities/hien.json", "/lib/upgrade/keep.d/hien"} {
+	for _, name := range []string{"/etc/init.d/hien-setup", "/etc/uci-defaults/90-hien", "/etc/capabilities/hien.json", "/lib/upgrade/keep.d/hien"} {
 		if _, there := p.File(name); !there {
 			t.Errorf("there is no %s", name)
 		}
