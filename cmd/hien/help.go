@@ -61,8 +61,15 @@ It prints the notice word for word, as it is put before a guest and kept as
 proof: who asks, for what, how long data is kept. It is made of the policy and
 of what the configuration says of the shop. What is still missing is told.
 
-Example:
+With --hash it prints a notice that was shown, also an earlier one: as it was
+read, in the language in which it was read. The hash stands in the ledger, in
+hien consents --json and in what a person is given; its first digits are enough.
+It is there after the person was erased too. A daemon that runs is asked; else
+the record is read.
+
+Examples:
     hien notice show --lang en
+    hien notice show --hash 5a0c91d2
 `
 	noticePreviewHelp = `
 It writes the first page and the whole notice as files into DIR, in both

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,16 +13,22 @@ import (
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/config"
+	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/sqlite"
 	"github.com/hien-wifi/hien/portal"
 	"github.com/hien-wifi/hien/templates"
 )
 
 // showNotice is `hien notice show`.
-func showNotice(_ context.Context, c *call) error {
+func showNotice(ctx context.Context, c *call) error {
 	lang := c.flags.String("lang", "vi", "the notice's `LANGUAGE`: vi or en")
 	name := c.flags.String("zone", "", "the guest network, by its `NAME`, when several ask")
+	hash := c.flags.String("hash", "", fmt.Sprintf("the one that was shown, by its `HASH` or %d of its first digits", control.MinHashDigits))
 	if err := c.parse(0); err != nil {
 		return err
+	}
+	if *hash != "" {
+		return c.showKept(ctx, *hash)
 	}
 	if _, ok := templates.ParseLanguage(*lang); !ok {
 		return c.misused("there is no notice in %q: want vi or en", *lang)
@@ -39,6 +46,51 @@ func showNotice(_ context.Context, c *call) error {
 	}
 	_, err = fmt.Fprint(c.out, n.Text())
 	return err
+}
+
+// showKept prints a notice as it was shown, in the language in which it was.
+func (c *call) showKept(ctx context.Context, begin string) error {
+	others := false
+	c.flags.Visit(func(f *flag.Flag) { others = others || f.Name == "lang" || f.Name == "zone" })
+	if others {
+		return c.misused("--hash names one notice, in one language: want it without --lang and --zone")
+	}
+	if !control.IsHashBegin(begin) {
+		return c.misused("--hash %.80q: want its first %d to 64 digits, as hex", begin, control.MinHashDigits)
+	}
+	cfg, err := config.Load(c.config)
+	if err != nil {
+		return err
+	}
+	var n control.Notice
+	err = askOrRead(ctx, cfg,
+		func(client *control.Client) (err error) { n, err = client.Notice(ctx, begin); return err },
+		func(l *sqlite.Ledger, _ hien.RouterKey) (err error) { n, err = keptNotice(ctx, l, begin); return err })
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(c.out, n.Text)
+	return err
+}
+
+// notice is the daemon's answer.
+func (d *daemon) notice(ctx context.Context, begin string) (control.Notice, error) {
+	if d.record == nil {
+		return control.Notice{}, d.closed
+	}
+	return keptNotice(ctx, &d.record.Ledger, begin)
+}
+
+// keptNotice reads a notice that was shown.
+func keptNotice(ctx context.Context, l *sqlite.Ledger, begin string) (control.Notice, error) {
+	hash, text, err := l.KeptNotice(ctx, begin)
+	switch {
+	case errors.Is(err, sqlite.ErrNoNotice):
+		return control.Notice{}, control.Refusal("no notice with the hash %s was agreed to here: `hien consents --json` and `hien ledger export` have those that were", begin)
+	case errors.Is(err, sqlite.ErrManyNotices):
+		return control.Notice{}, control.Refusal("several notices have a hash that begins with %s: want more of its digits", begin)
+	}
+	return control.Notice{Hash: hash, Text: text}, err
 }
 
 // previewNotice is `hien notice preview`.

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,6 +110,71 @@ func TestNoticeShowPrintsWhatIsKeptAsProof(t *testing.T) {
 		status, out, errOut := said(t, append(strings.Fields("notice show "+c.args), "--config", file)...)
 		if status == 0 || out != "" || !strings.Contains(errOut, c.want) {
 			t.Errorf("%s: status %d, %q\n%s\nwant %q", name, status, out, errOut, c.want)
+		}
+	}
+}
+
+// TestWhatWasShownIsPrintedFromItsHash: the notice of today is another one, and
+// the person is erased; what was shown is printed all the same, word for word and
+// in its language, by a living daemon and from the record of a dead one (R-CON-6).
+func TestWhatWasShownIsPrintedFromItsHash(t *testing.T) {
+	s := openShop(t, world.Options{Uncounted: true}, everyday)
+	shown := s.hien("notice", "show", "--lang", "vi")
+	p := s.join("p")
+	receipt := s.give(p, "0987654321").Receipt()
+	var people control.List[control.Consent]
+	if err := json.Unmarshal([]byte(s.hien("consents", "--json")), &people); err != nil || len(people.Items) != 1 {
+		t.Fatalf("%v: %+v", err, people)
+	}
+	hash := people.Items[0].Notice.String()
+	terms := everyday
+	terms.Main = "\tlist recipient 'Bên Nhận Mới'\n"
+	if err := s.Configure(terms); err != nil {
+		t.Fatal(err)
+	}
+	s.hien("reload")
+	if s.hien("notice", "show") == shown {
+		t.Fatal("the notice of today is the same: change this test")
+	}
+	page, err := p.NewBrowser("vi").Open(s.patient(), receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	erase := path.Join(page.URL.Path, "erase")
+	form, err := page.Form(erase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form.Values.Set("all", "1") // the button
+	if _, err := form.Send(s.patient(), erase); err != nil {
+		t.Fatal(err)
+	}
+	if left := ask[control.List[control.Consent]](s, "consents"); left.Total != 0 {
+		t.Fatalf("%d people are left; want nobody", left.Total)
+	}
+
+	prints := func(when string) {
+		t.Helper()
+		for _, begin := range []string{hash, strings.ToUpper(hash[:8])} {
+			if out := s.hien("notice", "show", "--hash", begin); out != shown || fmt.Sprintf("%x", sha256.Sum256([]byte(out))) != hash {
+				t.Errorf("%s, by %s:\n%s\nwant what was shown:\n%s", when, begin, out, shown)
+			}
+		}
+		if status, out, errOut := said(t, "notice", "show", "--config", s.Config, "--hash", "0123456789"); status != 1 || out != "" || !strings.Contains(errOut, "no notice with the hash 0123456789 was agreed to here") {
+			t.Errorf("%s, one that never was: status %d, %q, %q", when, status, out, errOut)
+		}
+	}
+	prints("by a living daemon")
+	s.stop()
+	prints("from the record")
+
+	for args, want := range map[string]string{
+		"--hash 0123456":            "want its first 8 to 64 digits",
+		"--hash 0123456g":           "want its first 8 to 64 digits",
+		"--hash 01234567 --lang en": "without --lang and --zone",
+	} {
+		if status, out, errOut := said(t, append([]string{"notice", "show", "--config", s.Config}, strings.Fields(args)...)...); status != 2 || out != "" || !strings.Contains(errOut, want) {
+			t.Errorf("%s: status %d, %q, %q; want %q", args, status, out, errOut, want)
 		}
 	}
 }

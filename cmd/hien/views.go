@@ -32,6 +32,7 @@ func (d *daemon) house() control.House {
 		ExportLeads:  d.exportLeads,
 		Backup:       d.backup,
 		Inventory:    d.inventory,
+		Notice:       d.notice,
 		Retention:    d.retention,
 		Retain:       d.retain,
 		StaffCode:    d.staffCode,

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"syscall"
@@ -158,6 +159,11 @@ func (c *Client) send(ctx context.Context, method, what string, body any) (*http
 // StaffCode asks for the code that the shop's till shows now.
 func (c *Client) StaffCode(ctx context.Context) (StaffCode, error) {
 	return ask[StaffCode](ctx, c, http.MethodGet, "staff-code", nil)
+}
+
+// Notice asks for the notice that was shown under a hash that begins so.
+func (c *Client) Notice(ctx context.Context, begin string) (Notice, error) {
+	return ask[Notice](ctx, c, http.MethodGet, "notice?hash="+url.QueryEscape(begin), nil)
 }
 
 // Inventory asks what is kept of people.

@@ -73,6 +73,10 @@ func (w *wired) house() House {
 			},
 		},
 		Inventory: func(context.Context) (inventory.Inventory, error) { return taken(), w.err },
+		Notice: func(_ context.Context, begin string) (Notice, error) {
+			w.asked = append(w.asked, "notice "+begin)
+			return Notice{Text: "notice\n"}, w.err
+		},
 		Retention: func(_ context.Context, _, days int) (Retention, error) {
 			if days > 0 {
 				return retentionDue(), w.err
@@ -312,6 +316,10 @@ func TestErrorsComeBackInWords(t *testing.T) {
 	fails("a deed that is none", c.Reload(ctx, "lan", Deed{What: "burnt"}), `the daemon: "burnt" is not done to a configuration`)
 	_, err = c.Retention(ctx, 10, maxDueDays+1)
 	fails("days beyond the bound", err, `the daemon: due "367": want a number of days from 1 to 366`)
+	_, err = c.Notice(ctx, "0123456")
+	fails("too little of a hash", err, `the daemon: hash "0123456": want its first 8 to 64 digits, as hex`)
+	_, err = c.Notice(ctx, "../status")
+	fails("what is no hash", err, `the daemon: hash "../status": want its first 8 to 64 digits, as hex`)
 	_, err = c.Retain(ctx, "")
 	fails("nobody asks", err, `the daemon: user "": want a short name`)
 	w.err = hien.ErrClockUnset
@@ -333,7 +341,7 @@ func TestMethodsAndRoutes(t *testing.T) {
 		"/v1/revoke": `{"who":"lan","device":"x"}`, "/v1/open": `{"who":"lan","seconds":60}`, "/v1/reload": `{"who":"lan"}`}
 	for path, own := range map[string]string{
 		"/v1/status": "GET", "/v1/guests": "GET", "/v1/visits": "GET", "/v1/leads": "GET", "/v1/consents": "GET",
-		"/v1/audit": "GET", "/v1/queue": "GET", "/v1/staff-code": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
+		"/v1/audit": "GET", "/v1/queue": "GET", "/v1/staff-code": "GET", "/v1/notice?hash=01234567": "GET", "/v1/inventory": "GET", "/v1/ledger/verify": "GET", "/v1/withdraw": "POST", "/v1/release": "POST",
 		"/v1/admit": "POST", "/v1/revoke": "POST", "/v1/open": "POST", "/v1/reload": "POST",
 		"/": "", "/v1": "", "/v1/ledger": "", "/v2/status": "",
 	} {

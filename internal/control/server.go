@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -39,6 +40,10 @@ type House struct {
 	// ExportLeads is what leads allow, as WriteLeadExport writes it, after it
 	// has noted who asked for it.
 	ExportLeads func(context.Context, LeadExport) (LeadsHead, iter.Seq2[LeadPermission, error], error)
+
+	// Notice is the notice that was shown under a hash, of which the beginning
+	// is told as hex. Its error is a Refusal where there is none, or several.
+	Notice func(ctx context.Context, begin string) (Notice, error)
 
 	// Backup writes a backup for the owner; spool is the directory of the copy
 	// that it is made from, empty for the usual one.
@@ -149,6 +154,7 @@ func (s *Server) handler() http.Handler {
 	get("/v1/inventory", func(r *http.Request) (any, error) { return s.house.Inventory(r.Context()) })
 	get("/v1/retention", s.retention)
 	get("/v1/staff-code", s.staffCode)
+	get("/v1/notice", s.notice)
 	post("/v1/retain", s.retain)
 	get("/v1/ledger/verify", func(r *http.Request) (any, error) { return s.house.VerifyLedger(r.Context()) })
 	r.Handle("/v1/ledger/export", http.HandlerFunc(s.ledgerExport)).Methods(http.MethodGet)
@@ -172,6 +178,23 @@ func (s *Server) staffCode(*http.Request) (any, error) {
 		return nil, refusal{http.StatusConflict, "the shop takes no code of the till's: `option type 'staff'` in a config sender changes that"}
 	}
 	return c, nil
+}
+
+// notice answers the notice that was shown under ?hash=.
+func (s *Server) notice(r *http.Request) (any, error) {
+	begin := r.URL.Query().Get("hash")
+	if !IsHashBegin(begin) {
+		return nil, badRequest("hash %.80q: want its first %d to 64 digits, as hex", begin, MinHashDigits)
+	}
+	return s.house.Notice(r.Context(), begin)
+}
+
+// MinHashDigits is how much of a hash names a notice, at least.
+const MinHashDigits = 8
+
+// IsHashBegin reports whether a text may be a hash's beginning, as hex.
+func IsHashBegin(text string) bool {
+	return len(text) >= MinHashDigits && len(text) <= 2*len(consent.Hash{}) && strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }
 
 // ledgerExport answers the ledger.

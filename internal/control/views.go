@@ -195,6 +195,12 @@ type Lead struct {
 	LastVisit time.Time         `json:"last_visit,omitzero"`
 }
 
+// Notice is one that was shown, word for word.
+type Notice struct {
+	Hash consent.Hash `json:"hash"` // SHA-256 of the text
+	Text string       `json:"text"`
+}
+
 // Consent is what a person agreed to, as it stands.
 type Consent struct {
 	ID       consent.ID       `json:"id"`
