@@ -21,13 +21,16 @@ type machine struct {
 	apk  []string // from 25.12 on
 }
 
-// OpenWrt's Cortex-A9 without a suffix is the one without floating point
-// (bcm53xx), so it gets what ARMv5 gets. riscv64 was renamed.
+// The names are OpenWrt's arch_packages of each target, as its profiles.json
+// has it. Its Cortex-A9 without a suffix is the one without floating point
+// (bcm53xx), so it gets what ARMv5 gets; the one with vfpv3-d16 (mvebu) has just
+// what the program for ARMv7 asks for, 16 registers and no NEON. riscv64 was
+// renamed.
 var machines = []machine{
 	{"amd64", elf.EM_X86_64, elf.ELFDATA2LSB, false, "amd64", []string{"x86_64"}, []string{"x86_64"}},
-	{"arm64", elf.EM_AARCH64, elf.ELFDATA2LSB, false, "arm64", []string{"aarch64_cortex-a53", "aarch64_generic"}, []string{"aarch64_cortex-a53", "aarch64_generic"}},
-	{"armv7", elf.EM_ARM, elf.ELFDATA2LSB, false, "armhf", []string{"arm_cortex-a7_neon-vfpv4"}, []string{"arm_cortex-a7_neon-vfpv4"}},
-	{"armv5", elf.EM_ARM, elf.ELFDATA2LSB, true, "armel", []string{"arm_arm926ej-s", "arm_cortex-a9"}, []string{"arm_arm926ej-s", "arm_cortex-a9"}},
+	{"arm64", elf.EM_AARCH64, elf.ELFDATA2LSB, false, "arm64", []string{"aarch64_cortex-a53", "aarch64_cortex-a72", "aarch64_generic"}, []string{"aarch64_cortex-a53", "aarch64_cortex-a72", "aarch64_generic"}},
+	{"armv7", elf.EM_ARM, elf.ELFDATA2LSB, false, "armhf", []string{"arm_cortex-a15_neon-vfpv4", "arm_cortex-a7_neon-vfpv4", "arm_cortex-a9_vfpv3-d16"}, []string{"arm_cortex-a15_neon-vfpv4", "arm_cortex-a7_neon-vfpv4", "arm_cortex-a9_vfpv3-d16"}},
+	{"armv5", elf.EM_ARM, elf.ELFDATA2LSB, true, "armel", []string{"arm_arm926ej-s", "arm_cortex-a9", "arm_xscale"}, []string{"arm_arm926ej-s", "arm_cortex-a9", "arm_xscale"}},
 	{"386", elf.EM_386, elf.ELFDATA2LSB, false, "i386", []string{"i386_pentium4"}, []string{"i386_pentium4"}},
 	{"riscv64", elf.EM_RISCV, elf.ELFDATA2LSB, false, "riscv64", []string{"riscv64_generic", "riscv64_riscv64"}, []string{"riscv64_generic"}},
 	{"mipsle", elf.EM_MIPS, elf.ELFDATA2LSB, true, "", []string{"mipsel_24kc"}, []string{"mipsel_24kc"}},

@@ -151,7 +151,7 @@ func checkTable(t *testing.T, table string, all map[string][]byte) {
 		}
 		listed++
 	}
-	if want := 2 + 11 + 10 + 6; listed != want {
+	if want := 2 + 15 + 14 + 6; listed != want {
 		t.Errorf("%d packages in the table, want %d", listed, want)
 	}
 }

@@ -21,8 +21,8 @@ type machine struct {
 // translated to Go.
 var machines = []machine{
 	{"amd64", "amd64", "GOAMD64=v1", "x86_64-linux-gnu", "x86_64", "PCs, small firewalls, virtual machines"},
-	{"arm64", "arm64", "GOARM64=v8.0", "aarch64-linux-gnu", "aarch64", "MT7981, MT7986 (GL-MT3000, Cudy WR3000, Xiaomi AX3000T), IPQ807x"},
-	{"armv7", "arm", "GOARM=7", "arm-linux-gnueabihf", "arm", "IPQ40xx, Armada 385"},
+	{"arm64", "arm64", "GOARM64=v8.0", "aarch64-linux-gnu", "aarch64", "MT7981, MT7986 (GL-MT3000, Cudy WR3000, Xiaomi AX3000T), IPQ807x, Raspberry Pi 4"},
+	{"armv7", "arm", "GOARM=7", "arm-linux-gnueabihf", "arm", "IPQ40xx, IPQ806x, Armada 385"},
 	{"armv5", "arm", "GOARM=5", "arm-linux-gnueabi", "arm", "Kirkwood, and every ARM without floating point"},
 	{"386", "386", "GO386=sse2", "i686-linux-gnu", "i386", "old PCs"},
 	{"riscv64", "riscv64", "GORISCV64=rva20u64", "riscv64-linux-gnu", "riscv64", "StarFive JH7110, D1"},
