@@ -84,7 +84,7 @@ func TestANoticeHasWhatTheLawAsksFor(t *testing.T) {
 			"controller": owner.Name, "address": owner.Address, "contact": owner.Contact, "recipients": owner.Recipients[0],
 			"carriers": "given to eSMS (ViHAT), Công ty Nhắn tin Mẫu, only to send you the code",
 			"operator": owner.Operator, "kinds of data": "phone number", "how it is processed": "processed automatically",
-			"retention": "24 months", "rights": "right to see", "how to use them": "receipt", "possible harm": "Possible harm",
+			"retention": "24 months", "code in the proof": "months longer, with the code that stands for the number", "rights": "right to see", "how to use them": "receipt", "possible harm": "Possible harm",
 			"that visits may be sensitive": "may be sensitive", "the refusal mark": "device said no",
 			"that access does not depend on it": "does not depend on your answer", "the most messages": "at most 2 a month",
 		} {
