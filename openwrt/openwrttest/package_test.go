@@ -113,6 +113,79 @@ func TestRemovalWhereTheConfigurationIsGone(t *testing.T) {
 	}
 }
 
+// TestRemovalCommitsNothingOfTheOwners holds that what the owner has begun and
+// not committed is in force after a removal no more than before it.
+func TestRemovalCommitsNothingOfTheOwners(t *testing.T) {
+	uci := func(r *router, args ...string) string {
+		t.Helper()
+		out, code := r.run("/sbin/uci", args...)
+		if code != 0 {
+			t.Errorf("uci %q: got exit status %d, output %q", args, code, out)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		begun []string        // files in which the owner has begun something
+		first func(r *router) // before that
+		still map[string]bool // files with sections of ours in them
+		loads int             // how often the router is told to load its files
+	}{
+		{"a file of ours", []string{"network"}, nil,
+			map[string]bool{"network": true}, 1},
+		{"all of them", []string{"network", "wireless", "dhcp", "firewall"}, nil,
+			map[string]bool{"network": true, "wireless": true, "dhcp": true, "firewall": true}, 0},
+		{"a router without anything of ours", []string{"network"},
+			func(r *router) { r.run(network, "take-back"); r.notes() },
+			map[string]bool{}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, r := installed(t)
+			if c.first != nil {
+				c.first(r)
+			}
+			for _, file := range c.begun {
+				uci(r, "set", map[string]string{
+					"network": "network.lan.ipaddr=192.168.77.1", "wireless": "wireless.radio0.channel=11",
+					"dhcp": "dhcp.lan.limit=7", "firewall": "firewall.half=rule",
+				}[file])
+			}
+			before := map[string]string{}
+			for _, file := range configs {
+				before[file] = r.read("/etc/config/" + file)
+			}
+			out, code := r.run("/bin/apk-script", "pre-deinstall")
+			if code != 0 {
+				t.Errorf("got exit status %d, output %q", code, out)
+			}
+			for _, file := range configs {
+				if got := strings.Contains(r.read("/etc/config/"+file), "hien_"); got != c.still[file] {
+					t.Errorf("%s has sections of ours: %v, want %v", file, got, c.still[file])
+				}
+				if slices.Contains(c.begun, file) && r.read("/etc/config/"+file) != before[file] {
+					t.Errorf("%s was written, and the owner is not ready:\n%s", file, r.read("/etc/config/"+file))
+				}
+				if said := strings.Contains(out, "/etc/config/"+file+" has changes that nobody has committed"); said != c.still[file] {
+					t.Errorf("that %s waits for the owner is said: %v, want %v; output %q", file, said, c.still[file], out)
+				}
+			}
+			if got, want := uci(r, "get", "network.lan.ipaddr"), "192.168.77.1\n"; got != want {
+				t.Errorf("what the owner is in the middle of: got %q, want %q", got, want)
+			}
+			if got := strings.Count(r.notes(), "reload_config\n"); got != c.loads {
+				t.Errorf("the router is told %d times to load its files, want %d", got, c.loads)
+			}
+			// The owner's commit takes ours out too.
+			for _, file := range configs {
+				uci(r, "commit", file)
+				if strings.Contains(r.read("/etc/config/"+file), "hien_") {
+					t.Errorf("%s has sections of ours after the owner's commit", file)
+				}
+			}
+		})
+	}
+}
+
 func TestRemovalWaitsForTheDaemonsEnd(t *testing.T) {
 	_, r := installed(t)
 	r.remove("/tmp/fails.pidof") // it takes its time
