@@ -81,7 +81,7 @@ func inventoryOf(ctx context.Context, cfg *config.Config, l *sqlite.Ledger) (inv
 		}
 	}
 	stock, err := l.Stock(ctx)
-	return inventory.Make(s, inventory.Counts{People: stock.People, Leads: stock.Leads, ByUse: stock.ByPurpose, Sealed: stock.Sealed, Marks: stock.Marks,
-		Visits: stock.Visits, Ledger: stock.Ledger, Proofs: stock.Proofs, Receipts: stock.Receipts, Queue: stock.Queue, Graves: stock.Graves, Refusals: stock.Refusals, Requests: stock.Requests,
+	return inventory.Make(s, inventory.Counts{People: stock.People, Leads: stock.Leads, Previous: stock.Previous, ByUse: stock.ByPurpose, Sealed: stock.Sealed, Marks: stock.Marks,
+		Visits: stock.Visits, Ledger: stock.Ledger, Proofs: stock.Proofs, Receipts: stock.Receipts, Queue: stock.Queue, Parked: stock.Parked, Erasures: stock.Erasures, Graves: stock.Graves, Refusals: stock.Refusals, Requests: stock.Requests,
 		Audit: stock.Audit, Deleted: stock.Deletions}), err
 }

@@ -31,13 +31,16 @@ type Counts struct {
 	People   int                     `json:"people"` // who have an answer that stands, a no included
 	Leads    int                     `json:"leads"`
 	ByUse    map[consent.Purpose]int `json:"by_purpose"` // leads that allow it
+	Previous int                     `json:"lead_keys_before"`
 	Sealed   int                     `json:"sealed"`
 	Marks    int                     `json:"marks"`
 	Visits   int                     `json:"visits"`
 	Ledger   int                     `json:"ledger"`
 	Proofs   int                     `json:"proofs"`
 	Receipts int                     `json:"receipts"`
-	Queue    int                     `json:"queue"` // parked ones included
+	Queue    int                     `json:"queue"`    // but for erasures
+	Parked   int                     `json:"parked"`   // what the platform refused
+	Erasures int                     `json:"erasures"` // on their way
 	Graves   int                     `json:"graves"`
 	Refusals int                     `json:"refusals"`
 	Requests int                     `json:"requests"`
@@ -47,7 +50,7 @@ type Counts struct {
 
 // An Item is one kind of data.
 type Item struct {
-	ID         string        `json:"id"`
+	ID         string        `json:"id"` // stable; the table of docs/privacy.md names it too
 	What       consent.Words `json:"what"`
 	Of         consent.Words `json:"of"`
 	Where      consent.Words `json:"where"`
@@ -114,18 +117,27 @@ func Make(s Shop, c Counts) Inventory {
 		inv.Items = append(inv.Items, i)
 	}
 	add(true, "stay", nil, nil)
+	add(true, "counting", nil, nil)
+	add(asks, "device-codes", nil, nil)
 	add(asks, "number", nil, carriers)
-	add(asks, "refusal", &c.Refusals, nil)
+	add(asks, "inquiry", nil, carriers)
+	add(asks, "number-codes", nil, nil)
 	add(asks, "lead", &c.Leads, recipients)
+	add(c.Previous > 0, "lead-before", &c.Previous, recipients)
 	add(reaches, "sealed", &c.Sealed, recipients)
 	add(visits, "mark", &c.Marks, nil)
 	add(visits, "visits", &c.Visits, recipients)
 	add(asks, "ledger", &c.Ledger, nil)
 	add(asks, "proof", &c.Proofs, nil)
 	add(asks, "receipt", &c.Receipts, nil)
+	add(asks, "receipt-secret", nil, nil)
 	add(asks, "queue", &c.Queue, recipients)
-	add(asks, "tombstone", &c.Graves, nil)
+	add(asks, "parked", &c.Parked, nil)
 	add(asks, "requests", &c.Requests, nil)
+	add(asks, "tombstone", &c.Graves, nil)
+	add(asks, "erasure", &c.Erasures, recipients)
+	add(asks, "refusal", &c.Refusals, nil)
+	add(asks, "young", nil, nil)
 	add(s.Log, "log", nil, nil)
 	add(true, "audit", &c.Audit, nil)
 	add(true, "deletions", &c.Deleted, nil)

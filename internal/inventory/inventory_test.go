@@ -32,8 +32,8 @@ func asker(t *testing.T) consent.Asker {
 func whole(t *testing.T) (Shop, Counts) {
 	return Shop{ID: "hcm-q1-01", Name: "Quán Hiên", Asker: asker(t), Purposes: []consent.Purpose{consent.VisitFrequency, consent.ContactZalo},
 			Platform: "cdp.example", BackupKey: true, Log: true},
-		Counts{People: 1250, Leads: 1204, ByUse: map[consent.Purpose]int{consent.VisitFrequency: 900, consent.ContactZalo: 700}, Sealed: 700, Marks: 950,
-			Visits: 8123, Ledger: 1410, Proofs: 1300, Receipts: 1300, Queue: 12, Graves: 3, Refusals: 310, Requests: 5, Audit: 40, Deleted: 55}
+		Counts{People: 1250, Leads: 1204, Previous: 80, ByUse: map[consent.Purpose]int{consent.VisitFrequency: 900, consent.ContactZalo: 700}, Sealed: 700, Marks: 950,
+			Visits: 8123, Ledger: 1410, Proofs: 1300, Receipts: 1300, Queue: 12, Parked: 2, Erasures: 1, Graves: 3, Refusals: 310, Requests: 5, Audit: 40, Deleted: 55}
 }
 
 func TestTheInventoryReads(t *testing.T) {
@@ -82,7 +82,7 @@ func TestOnlyWhatIsKeptStandsInIt(t *testing.T) {
 		t.Errorf("a shop that keeps everything: %v; want all %d kinds", got, len(items))
 	}
 	silent := Shop{ID: "a", Asker: shop.Asker}
-	if got := ids(Make(silent, Counts{})); !slices.Equal(got, []string{"stay", "audit", "deletions"}) {
+	if got := ids(Make(silent, Counts{})); !slices.Equal(got, []string{"stay", "counting", "audit", "deletions"}) {
 		t.Errorf("a shop that asks nothing: %v", got)
 	}
 	if got := ids(Make(silent, Counts{Leads: 1, Visits: 2, Sealed: 1})); !slices.Contains(got, "visits") || !slices.Contains(got, "sealed") || !slices.Contains(got, "lead") {
@@ -91,6 +91,31 @@ func TestOnlyWhatIsKeptStandsInIt(t *testing.T) {
 	shop.OneTime = true
 	if got := ids(Make(shop, Counts{})); slices.Contains(got, "visits") || slices.Contains(got, "mark") {
 		t.Errorf("mode basic: %v; want no history", got)
+	}
+}
+
+// TestTheMapInTheDocumentsIsTheSame: each row of the table in docs/privacy.md is
+// an item of the inventory and each item a row, in one order.
+func TestTheMapInTheDocumentsIsTheSame(t *testing.T) {
+	text, err := os.ReadFile("../../docs/privacy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "| item | what | of whom | where | until |\n|---|---|---|---|---|\n")
+	table, _, ends := strings.Cut(table, "\n\n")
+	if !found || !ends {
+		t.Fatal("docs/privacy.md has no such table any more")
+	}
+	var rows []string
+	for row := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(row, "| \n"), " | ")
+		if len(cells) != 5 || slices.Contains(cells, "") {
+			t.Errorf("%d cells; want 5, none of them empty: %s", len(cells), row)
+		}
+		rows = append(rows, strings.Trim(cells[0], "`"))
+	}
+	if d := cmp.Diff(ids(Make(whole(t))), rows); d != "" {
+		t.Errorf("the items of the inventory, and the rows of docs/privacy.md (-items +rows):\n%s", d)
 	}
 }
 

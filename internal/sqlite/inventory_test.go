@@ -30,4 +30,15 @@ func TestStockCountsPeopleOnce(t *testing.T) {
 			t.Errorf("%s: %d; want %d", what, n[0], n[1])
 		}
 	}
+	want(t, "on their way", got.Queue, number(t, s, "SELECT count(*) FROM events"))
+	want(t, "erasures", got.Erasures, 0)
+
+	if _, err := forgetAs(t.Context(), s, hien.Who{Subject: subjectOf(t, s, 2)}, at(5)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = s.Stock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "erasures on their way", got.Erasures, 1)
+	want(t, "on their way but for erasures", got.Queue, number(t, s, "SELECT count(*) FROM events")-1)
 }
