@@ -84,16 +84,25 @@ func (g *Gateway) Person(ctx context.Context, who Who) ([]Person, error) {
 	if g.parts.Eraser == nil {
 		return nil, ErrStorage
 	}
-	// It is looked for in whole tables, on the record's one connection. One at a
-	// time: whoever has a receipt and asks for it over and over keeps no guest
-	// at the door waiting for more than one of them.
+	release, err := g.oneAtATime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return g.parts.Eraser.Person(ctx, who)
+}
+
+// oneAtATime waits until nobody else has a person looked for under each name:
+// that is done in whole tables, on the record's one connection. So whoever has a
+// receipt and asks over and over keeps no guest at the door waiting for more than
+// one of them.
+func (g *Gateway) oneAtATime(ctx context.Context) (release func(), err error) {
 	select {
 	case g.disclosing <- struct{}{}:
-		defer func() { <-g.disclosing }()
+		return func() { <-g.disclosing }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return g.parts.Eraser.Person(ctx, who)
 }
 
 // ErasedAt is when an erasure was recorded, for the page that proves it.

@@ -33,7 +33,7 @@ type Gateway struct {
 	counting   counting
 	retention  retention
 	refusals   refusals
-	disclosing chan struct{} // holds one who asks for everything that is kept of a person
+	disclosing chan struct{} // holds one who has a person looked for under each name
 	young      atomic.Int64  // guests who said to be too young to be asked, since the start
 	opened     atomic.Int64  // Moment.Up until which the door is open to everybody; 0: it is not
 	complained atomic.Int64  // Moment.Up of the last complaint

@@ -690,6 +690,39 @@ func TestWithdrawal(t *testing.T) {
 	}
 }
 
+// Whoever took everything back and agrees again has another name. A withdrawal
+// by the older receipt reaches it, and is told like any other.
+func TestAnOlderReceiptTakesBackWhatStands(t *testing.T) {
+	p := newPorch(t)
+	d := device(1)
+	p.give(d, "0987654321", consent.VisitFrequency, consent.ContactZalo)
+	older := hien.Who{Receipt: hien.ReceiptHash(p.greet(d).Receipt)}
+	if err := p.Withdraw(t.Context(), older, nil, "portal", p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.later(5 * time.Hour)
+	p.tick()
+	p.sent()
+	p.give(d, "0987654321", consent.VisitFrequency, consent.ContactZalo)
+	newer := p.greet(d).Receipt
+	before, entries := p.woken.Load(), p.ledger()
+	if err := p.Withdraw(t.Context(), older, nil, "portal", p.now); err != nil {
+		t.Fatal(err)
+	}
+	if p.woken.Load() == before || p.ledger() != entries+1 {
+		t.Errorf("the courier was woken: %t, and the ledger has %d new entries; want one", p.woken.Load() != before, p.ledger()-entries)
+	}
+	if r, err := p.Receipt(t.Context(), newer); err != nil || r.Standing.AllowsAny() {
+		t.Errorf("%v stand under the newer name, %v; want nothing", r.Standing.Agreed(), err)
+	}
+	if events := p.queue(); len(events) != 1 || events[0].Kind() != hien.Withdrawn || events[0].User() != p.keyOf("0987654321") || len(events[0].Facts().Withdrawn) != 2 {
+		t.Errorf("queue = %v; want the withdrawal of both alone", kinds(events))
+	}
+	if g := p.greet(d); g.Visit != 0 {
+		t.Errorf("greeting = %+v; want a stranger", g)
+	}
+}
+
 func TestAnotherAddressDuringThePass(t *testing.T) {
 	p := newPorch(t)
 	d := device(1)

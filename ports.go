@@ -38,12 +38,14 @@ type Record interface {
 	// nothing is written.
 	EndStays(ctx context.Context, stays []EndedStay, now Moment, make func(Member, Visit, time.Duration) (Event, error)) error
 
-	// Withdraw finds the person and records what make answers: the ledger
+	// Withdraw finds the person, under each name that it ever had here, and
+	// records for each what make answers: the ledger
 	// entry, the new standing, the deletion of the person's queued events of
 	// those purposes, of the member marks and visits when VisitFrequency
 	// goes, of the sealed number when nothing that reaches the person stays,
-	// of the lead when nothing stays at all; and the outgoing event. Nobody
-	// found is ErrNoReceipt.
+	// of the lead when nothing stays at all; and the outgoing event. A name
+	// for which make answers ErrUnchanged is left as it is; when each is, that
+	// is what Withdraw returns. Nobody found is ErrNoReceipt.
 	Withdraw(ctx context.Context, who Who, make func(Member) (Withdrawal, error)) error
 
 	// Receipt finds what a receipt proves; ErrNoReceipt if there is none.

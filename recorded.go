@@ -52,9 +52,14 @@ type Who struct {
 	Mark    Mark
 
 	// Also are further lead keys of the number whose Key this is, by which the
-	// record may know the same person under another name. Person and Erase look
-	// at them.
+	// record may know the same person under another name. Person, Withdraw and
+	// Erase look at them.
 	Also []LeadKey
+
+	// Alone is this name and no other that the person has here. It is for a
+	// withdrawal that is recorded a second time and must not reach what was agreed
+	// to after the first.
+	Alone bool
 }
 
 // A Receipt is what a person can see of a consent given here.

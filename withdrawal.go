@@ -14,11 +14,21 @@ import (
 // it are one transaction, in force when Withdraw returns (R-RGT-2). It is the
 // only way in for a withdrawal. channel says where it was asked for. To take
 // back what was not agreed to changes nothing.
+//
+// It reaches the person under each name: who took everything back, or let it
+// lapse, and came again has another one, and an older receipt must not leave
+// standing what was agreed to since.
 func (g *Gateway) Withdraw(ctx context.Context, who Who, purposes []consent.Purpose, channel string, now Moment) error {
 	if g.parts.Record == nil {
 		return ErrStorage
 	}
-	err := g.parts.Record.Withdraw(ctx, who, func(m Member) (Withdrawal, error) {
+	// The other names are looked for in whole tables, as in Person.
+	release, err := g.oneAtATime(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = g.parts.Record.Withdraw(ctx, who, func(m Member) (Withdrawal, error) {
 		return g.withdrawal(m, purposes, channel, now)
 	})
 	if errors.Is(err, ErrUnchanged) {

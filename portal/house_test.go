@@ -37,6 +37,7 @@ type house struct {
 
 	guests   map[hien.MAC]*guest
 	receipts map[string]*hien.Receipt
+	later    map[string]*hien.Receipt     // by an older receipt's secret: what was agreed to since, under another name
 	standing map[hien.MAC]consent.Consent // of members
 	calls    map[string]int
 }
@@ -80,6 +81,7 @@ func newHouse() *house {
 		panics:   make(map[string]bool),
 		guests:   make(map[hien.MAC]*guest),
 		receipts: make(map[string]*hien.Receipt),
+		later:    make(map[string]*hien.Receipt),
 		standing: make(map[hien.MAC]consent.Consent),
 		calls:    make(map[string]int),
 	}
@@ -304,6 +306,9 @@ func (h *house) Withdraw(_ context.Context, secret string, purposes []consent.Pu
 		return hien.ErrNoReceipt
 	}
 	r.Standing = r.Standing.Without(purposes...)
+	if again, ok := h.later[secret]; ok {
+		again.Standing = again.Standing.Without(purposes...)
+	}
 	return nil
 }
 
@@ -419,9 +424,14 @@ func (h *house) Everything(_ context.Context, secret string) ([]hien.Person, err
 	if !ok {
 		return nil, hien.ErrNoReceipt
 	}
-	return []hien.Person{{Member: hien.Member{Consent: r.Standing}, Keys: []hien.LeadKey{"k1:0a1b2c"},
+	people := []hien.Person{{Member: hien.Member{Consent: r.Standing}, Keys: []hien.LeadKey{"k1:0a1b2c"},
 		Given: []hien.Given{{Consent: r.Given, Seq: 1, Notice: r.Notice, Receipts: 1,
-			Commitments: map[string]consent.Commitment{"address": {Salt: []byte("salt"), Value: "10.77.0.9"}}}}}}, nil
+			Commitments: map[string]consent.Commitment{"address": {Salt: []byte("salt"), Value: "10.77.0.9"}}}}}}
+	if again, ok := h.later[secret]; ok {
+		people = append(people, hien.Person{Member: hien.Member{Consent: again.Standing}, Keys: []hien.LeadKey{"k1:0a1b2c"},
+			Given: []hien.Given{{Consent: again.Given, Seq: 3, Notice: again.Notice}}})
+	}
+	return people, nil
 }
 
 func (h *house) Erase(_ context.Context, secret string, _ hien.Moment) (hien.Gone, error) {

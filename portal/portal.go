@@ -87,8 +87,8 @@ type Receipts interface {
 	// Receipt finds what a receipt proves; hien.ErrNoReceipt if there is
 	// none with that secret.
 	Receipt(ctx context.Context, secret string) (hien.Receipt, error)
-	// Withdraw takes back those purposes, or all with none named. It is in
-	// force when Withdraw returns (R-RGT-2).
+	// Withdraw takes back those purposes, or all with none named, under each name
+	// of the person. It is in force when Withdraw returns (R-RGT-2).
 	Withdraw(ctx context.Context, secret string, purposes []consent.Purpose, now hien.Moment) error
 	// Everything is what is kept of the person, under each name.
 	Everything(ctx context.Context, secret string) ([]hien.Person, error)

@@ -40,8 +40,17 @@ func (s *Server) receipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return show(w, templates.Receipt{Proven: p, Link: s.base(r) + strings.TrimPrefix(receiptPath(p.Secret), "/"), Done: r.URL.Query().Has("done"),
-		Changed: r.URL.Query().Has("changed")})
+	page := templates.Receipt{Proven: p, Link: s.base(r) + strings.TrimPrefix(receiptPath(p.Secret), "/"), Done: r.URL.Query().Has("done"),
+		Changed: r.URL.Query().Has("changed")}
+	if !p.Receipt.Standing.AllowsAny() {
+		// Whoever came again after everything had ended has another name here, and
+		// takes back by this receipt what stands under that one. It is told here as
+		// on the page of data, to the same person: who proved the same number.
+		if page.Names, err = s.Receipts.Everything(r.Context(), p.Secret); err != nil {
+			return err
+		}
+	}
+	return show(w, page)
 }
 
 // base is the portal's own address, as whoever sent the request can open it

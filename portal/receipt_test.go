@@ -157,6 +157,33 @@ func TestWhatStandsIsTakenBackOneByOneOrAll(t *testing.T) {
 	}
 }
 
+// Whoever took everything back and agreed again has another name here. The older
+// receipt shows what stands under that, and takes it back.
+func TestAnOlderReceiptTakesBackWhatWasAgreedToSince(t *testing.T) {
+	h := withReceipt(t)
+	again := *h.receipts["s"]
+	h.later["s"] = &again
+	h.receipts["s"].Standing = again.Standing.Without()
+	d := open(t, h)
+	const nothing = "Nothing is in force any more."
+	for _, step := range []struct {
+		form   url.Values
+		stands int
+	}{{nil, 2}, {url.Values{"lang": {"en"}, "purpose": {"contact_zalo"}}, 1}, {english, 0}} {
+		page := d.get(t, "/receipt/s")
+		if step.form != nil {
+			page = d.post(t, "/receipt/s/withdraw", step.form)
+			page.wants(t, "Withdrawn, in force from now.")
+		}
+		if n := strings.Count(page.body, "Agreed in a later answer, in force"); n != step.stands || strings.Contains(page.body, nothing) != (n == 0) {
+			t.Errorf("after %v: %d purposes stand on the page, that nothing does: %t; want %d", step.form, n, strings.Contains(page.body, nothing), step.stands)
+		}
+	}
+	if again.Standing.AllowsAny() {
+		t.Error("something stands")
+	}
+}
+
 func TestTheWayToOnesDataWithoutAReceipt(t *testing.T) {
 	d := open(t, withReceipt(t))
 	d.get(t, "/").wants(t, "/mine?lang=en")

@@ -157,6 +157,7 @@ func FuzzPages(f *testing.F) {
 			same(t, Code{Frame: frame, LastTwo: a, Left: time.Minute, Tries: n, Word: CodeForm, Typed: b, PassLeft: time.Hour})
 			proven := Proven{Frame: frame, Secret: a, Receipt: hien.Receipt{Given: answer, Standing: answer, Notice: b}}
 			same(t, Receipt{Proven: proven, Link: b})
+			same(t, Receipt{Proven: proven, Names: []hien.Person{{Member: hien.Member{Consent: answer}, Given: []hien.Given{{Consent: answer, Notice: a}}}}})
 			same(t, Wording{proven})
 			same(t, Data{Proven: proven, People: []hien.Person{{Member: hien.Member{Consent: answer}, Keys: []hien.LeadKey{hien.LeadKey(b)}}}})
 			same(t, probe{Frame: frame, Text: a, Drawing: `<svg viewBox="0 0 1 1"/>`})

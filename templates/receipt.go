@@ -47,6 +47,10 @@ type Receipt struct {
 	Done bool   // something was just taken back
 
 	Changed bool // the number was just changed
+
+	// Names are the person under each name, where nothing stands under the
+	// receipt's own: what was agreed to since then stands under another.
+	Names []hien.Person
 }
 
 // Render writes the page.
@@ -77,8 +81,26 @@ type Item struct {
 }
 
 // Items are the purposes that were answered, then or before, as they stand
-// now.
+// now; and what was agreed to later, under another name.
 func (r Receipt) Items() []Item {
+	items := r.own()
+	for _, p := range r.Names {
+		for _, purpose := range p.Consent.Agreed() {
+			i := Item{Purpose: purpose, Stands: true, State: r.T("receipt.again")}
+			i.Line, i.Detail = r.wordsOf(p.Given, purpose)
+			own := slices.IndexFunc(items, func(i Item) bool { return i.Purpose == purpose })
+			if own < 0 {
+				items = append(items, i)
+			} else {
+				items[own] = i
+			}
+		}
+	}
+	return items
+}
+
+// own are the purposes of the receipt's own name.
+func (r Receipt) own() []Item {
 	var items []Item
 	answers := r.Receipt.Standing.Answers()
 	for _, a := range r.Receipt.Given.Answers() {
@@ -105,13 +127,22 @@ func (r Receipt) Items() []Item {
 // words are a purpose's as the person read them; in the page's language as the
 // policy has them now, where the person read another one.
 func (p Proven) words(purpose consent.Purpose) (line, detail string) {
+	return p.wordsOf([]hien.Given{{Consent: p.Receipt.Given, Notice: p.Receipt.Notice}}, purpose)
+}
+
+// wordsOf are a purpose's words in the last of these answers that was given
+// to it.
+func (p Proven) wordsOf(all []hien.Given, purpose consent.Purpose) (line, detail string) {
 	var read consent.Ask
-	for _, a := range consent.AsksOf(p.Receipt.Notice) {
-		if a.Purpose == purpose {
-			read = a
+	var language string
+	for _, g := range all {
+		for _, a := range consent.AsksOf(g.Notice) {
+			if a.Purpose == purpose {
+				read, language = a, g.Consent.Language()
+			}
 		}
 	}
-	if read.Line == "" || p.Receipt.Given.Language() != string(p.Lang) {
+	if read.Line == "" || language != string(p.Lang) {
 		if a, ok := p.Asker.Ask(string(p.Lang), p.Store, purpose); ok {
 			return a.Line, a.Detail
 		}

@@ -3,6 +3,7 @@ package templates_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -135,6 +136,7 @@ func samples(t testing.TB, lang templates.Language) map[string]page {
 		"receipt":          templates.Receipt{Proven: proven(lang, receipt(t, lang)), Link: link},
 		"receipt-partly":   templates.Receipt{Proven: proven(lang, receipt(t, lang, consent.ContactZalo)), Link: link, Done: true},
 		"receipt-nothing":  templates.Receipt{Proven: proven(lang, receipt(t, lang, everything...)), Link: link, Done: true},
+		"receipt-again":    templates.Receipt{Proven: proven(lang, receipt(t, lang, everything...)), Link: link, Names: people(t, lang)},
 		"mine":             templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Sends: true}}},
 		"mine-member":      templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Sends: true}, Standing: receipt(t, lang).Given, Asker: asker(t)}, Word: templates.MineDone},
 		"mine-moved":       templates.Mine{Frame: frame("/mine"), Mine: hien.Mine{Asked: hien.Asked{Sends: true}}, Typed: typed.Phone, Err: moved},
@@ -397,6 +399,33 @@ func TestReceiptItems(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A receipt under whose name nothing stands shows what was agreed to since, each
+// purpose once and as it was read then.
+func TestAnOlderReceiptShowsWhatWasAgreedToSince(t *testing.T) {
+	later := consent.Notice{Version: "test-2", Language: "en", Asks: []consent.Ask{
+		{Purpose: consent.ContactZalo, Line: "a later line"}, {Purpose: "share_partner:tra-sua", Line: "a partner's"}}}
+	given, err := consent.Give("12", "23", later, []consent.Purpose{consent.ContactZalo, "share_partner:tra-sua"}, morning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := receipt(t, templates.English, everything...)
+	r := templates.Receipt{Proven: templates.Proven{Frame: templates.Frame{Lang: templates.English}, Receipt: first}, Names: []hien.Person{
+		{Member: hien.Member{Consent: first.Standing}, Given: []hien.Given{{Consent: first.Given, Notice: first.Notice}}},
+		{Member: hien.Member{Consent: given}, Given: []hien.Given{{Consent: given, Notice: later.Text()}}}}}
+	var got []string
+	for _, i := range r.Items() {
+		got = append(got, fmt.Sprintf("%s, %t: %s", i.Purpose, i.Stands, i.State))
+		if i.Purpose == consent.ContactZalo && i.Line != "a later line" {
+			t.Errorf("%s is worded %q, want as it was read last", i.Purpose, i.Line)
+		}
+	}
+	want := []string{"ads_audience, false: Not agreed", "contact_sms, false: Agreed, and since withdrawn",
+		"contact_zalo, true: Agreed in a later answer, in force", "visit_frequency, false: Agreed, and since withdrawn", "share_partner:tra-sua, true: Agreed in a later answer, in force"}
+	if diff := cmp.Diff(want, got); diff != "" || r.Stands() != 2 {
+		t.Errorf("%d stand; want 2\n%s", r.Stands(), diff)
 	}
 }
 

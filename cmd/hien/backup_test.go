@@ -111,8 +111,8 @@ func (s *keptShop) gives(person int, purposes ...consent.Purpose) (subject conse
 		subject = m.Consent.Subject()
 		c, err := consent.Give(consent.NewID(), subject, notice, purposes, at)
 		o := hien.OptIn{Consent: c, Notice: notice, Statement: consent.StateConsent(c)}
-		o.Commitments = map[string]consent.Commitment{"address": consent.Commit("10.77.0.9")}
-		o.Statement.Commitments = map[string]consent.Hash{"address": o.Commitments["address"].Hash()}
+		o.Commitments = map[string]consent.Commitment{"address": consent.Commit("10.77.0.9"), "number": consent.Commit(string(s.lead(person)))}
+		o.Statement.Bind(o.Commitments)
 		for _, p := range purposes {
 			e, eventErr := hien.NewEvent(c, p, hien.LeadGiven, s.lead(person), at, hien.Facts{Store: "hcm-q1-01"})
 			err = errors.Join(err, eventErr)

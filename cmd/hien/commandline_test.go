@@ -368,7 +368,9 @@ func (d *daemon) optInAs(t *testing.T, key hien.LeadKey, agreed ...consent.Purpo
 		if err != nil {
 			return o, err
 		}
-		o = hien.OptIn{Consent: given, Notice: notice, Statement: consent.StateConsent(given)}
+		o = hien.OptIn{Consent: given, Notice: notice, Statement: consent.StateConsent(given),
+			Commitments: map[string]consent.Commitment{"number": consent.Commit(string(m.Key))}}
+		o.Statement.Bind(o.Commitments)
 		if given.Allows(consent.VisitFrequency) {
 			o.Visit = &hien.Visit{ID: "visit of " + id, Subject: subject, Zone: "guest", Start: now, Number: 1}
 		}

@@ -53,7 +53,9 @@ Example:
 `
 
 const personWithdrawHelp = personHelp + `
-Without --purpose everything is taken back. It can be given several times.
+Without --purpose everything is taken back. It can be given several times. Who
+withdrew everything before and agreed again is known by two subjects: by either
+of them what stands is taken back.
 
 Example:
     echo "0912 345 678" | hien person withdraw --purpose contact_sms --by phone
@@ -273,7 +275,7 @@ func (d *daemon) person(ctx context.Context, o control.PersonOrder) (control.Per
 			done.Data, err = hien.Disclose(people, d.config().StoreName, now)
 			return "", err
 		case "withdraw":
-			done.Back, err = d.withdraw(ctx, people[0].Consent.Subject(), o.Purposes)
+			done.Back, err = d.takeBack(ctx, who, people, o.Purposes)
 			return "", err
 		default:
 			gone, err := d.gateway.Erase(ctx, who, "control", now)

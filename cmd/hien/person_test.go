@@ -73,6 +73,87 @@ func TestWhatIsDoneForAPersonWhoAsks(t *testing.T) {
 	}
 }
 
+// Whoever took everything back and agreed again is told of under two names: by
+// the older of them what stands is taken back too.
+func TestAnOlderSubjectOrReceiptTakesBackWhatStands(t *testing.T) {
+	d, configuration := counter(t)
+	policy, err := consent.LoadPolicy("vn-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.gateway.Reload(hien.Settings{StoreID: "a", Brand: hien.NewBrandKey(1), Retention: policy})
+	d.clock.sure = true
+	const secret = "abcdefghijklmnopqrstuvwx27"
+	key := hien.LeadKey("k1:" + strings.Repeat("1", 64))
+	first := d.optInAs(t, key, consent.ContactZalo)
+	if err := d.record.Reissue(t.Context(), []hien.LeadKey{key}, hien.ReceiptHash(secret)); err != nil {
+		t.Fatal(err)
+	}
+	portal := receipts{d.gateway}
+	for what, withdraw := range map[string]func() string{
+		"person withdraw SUBJECT": func() string {
+			_, out, _ := said(t, "person", "withdraw", string(first), "--config", configuration)
+			return out
+		},
+		"withdraw SUBJECT": func() string {
+			_, out, _ := said(t, "withdraw", string(first), "--config", configuration)
+			return out
+		},
+		"person withdraw, and the receipt's link": func() string {
+			done, err := d.person(t.Context(), control.PersonOrder{Do: "withdraw", Who: "lan", Receipt: secret, Channel: "counter"})
+			if err != nil || len(done.Names) < 2 {
+				t.Fatalf("%d names, %v", len(done.Names), err)
+			}
+			var b strings.Builder
+			if err := control.WritePerson(&b, done, d.clock.now().Wall); err != nil {
+				t.Fatal(err)
+			}
+			return b.String()
+		},
+		"the receipt's page": func() string {
+			if err := portal.Withdraw(t.Context(), secret, nil, d.clock.now()); err != nil {
+				t.Fatal(err)
+			}
+			return string(consent.ContactSMS)
+		},
+	} {
+		if err := d.gateway.Withdraw(t.Context(), hien.Who{Subject: first}, nil, "portal", d.clock.now()); err != nil {
+			t.Fatal(err)
+		}
+		second := d.optInAs(t, key, consent.ContactSMS)
+		if second == first {
+			t.Fatal("who comes again has the same name")
+		}
+		if out := withdraw(); !strings.Contains(out, string(consent.ContactSMS)) {
+			t.Errorf("%s says %q; want what was taken back", what, out)
+		}
+		if standing, err := d.record.Standing(t.Context(), second); err != nil || standing.AllowsAny() {
+			t.Errorf("%s: %v stand under the newer name, %v", what, standing.Agreed(), err)
+		}
+		d.nothingStands(t, portal, secret)
+	}
+	if out := func() string {
+		_, out, _ := said(t, "person", "withdraw", string(first), "--config", configuration)
+		return out
+	}(); !strings.Contains(out, "Nothing that was named stood") {
+		t.Errorf("when nothing stands: %q", out)
+	}
+}
+
+// nothingStands holds that a receipt's page has nothing to show that stands.
+func (d *daemon) nothingStands(t *testing.T, portal receipts, secret string) {
+	t.Helper()
+	names, err := portal.Everything(t.Context(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range names {
+		if p.Consent.AllowsAny() {
+			t.Errorf("%v stand under %s", p.Consent.Agreed(), p.Consent.Subject())
+		}
+	}
+}
+
 func TestANumberIsReadFromStandardInput(t *testing.T) {
 	for text, want := range map[string]string{"0912 345 678\n": "0912 345 678", "0912345678": "0912345678", " 84912345678 \nmore": "84912345678"} {
 		var prompt strings.Builder

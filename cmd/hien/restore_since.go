@@ -152,7 +152,7 @@ func (r *restoring) collectEnds(entries iter.Seq2[consent.Entry, error]) error {
 		if err != nil {
 			return err
 		}
-		p := replay{who: hien.Who{Subject: s.Subject}}
+		p := replay{who: hien.Who{Subject: s.Subject, Alone: true}} // another name of the same person has entries of its own
 		for _, a := range s.Answers {
 			if !a.Agreed {
 				p.purposes = append(p.purposes, a.Purpose)
@@ -160,7 +160,7 @@ func (r *restoring) collectEnds(entries iter.Seq2[consent.Entry, error]) error {
 		}
 		switch s.Kind {
 		case consent.KindErasure:
-			r.replays = append(r.replays, replay{who: p.who})
+			r.replays = append(r.replays, replay{who: hien.Who{Subject: s.Subject}})
 		case consent.KindWithdrawal:
 			r.replays = append(r.replays, p)
 		case consent.KindConsent:

@@ -689,6 +689,34 @@ func TestAnOlderRecordBuriesNobody(t *testing.T) {
 	}
 }
 
+// TestAnOlderRecordTakesNothingBack: whoever withdrew everything and agreed again
+// before the backup was made still agrees, whatever a record says that went
+// another way from the withdrawal on.
+func TestAnOlderRecordTakesNothingBack(t *testing.T) {
+	s := newKeptShop(t)
+	s.withdraws(s.gives(1, consent.ContactZalo))
+	s.close()
+	path := filepath.Join(s.data(), sqlite.FileName)
+	older, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	again := s.gives(1, consent.ContactZalo)
+	s.close()
+	file := s.backUp()
+	write(t, path, string(older))
+	s.open()
+	s.gives(2, consent.ContactZalo)
+	s.close()
+	if says := s.mustRestore(s, file, "--over"); !strings.Contains(says, "of another ledger") {
+		t.Errorf("it says %s", says)
+	}
+	if standing, err := s.record.Standing(t.Context(), again); err != nil || !standing.Allows(consent.ContactZalo) {
+		t.Errorf("what stands: %v, %v; want Zalo", standing.Answers(), err)
+	}
+}
+
 // TestRequestsAndRefusalsAreNotLost: what people asked for since the backup has
 // a legal clock that goes on, and who said no is not asked again.
 func TestRequestsAndRefusalsAreNotLost(t *testing.T) {

@@ -299,26 +299,38 @@ func (d *daemon) queue(ctx context.Context, limit int) (control.Queue, error) {
 	return control.Queue{List: list, Waiting: counts.Waiting, Parked: counts.Parked, Dropped: counts.Dropped}, err
 }
 
-// withdraw takes a subject's purposes back, and answers those that stood.
+// withdraw takes the purposes of a subject's person back, and answers those that
+// stood.
 func (d *daemon) withdraw(ctx context.Context, subject consent.ID, purposes []consent.Purpose) ([]consent.Purpose, error) {
 	if d.record == nil {
 		return nil, d.closed
 	}
-	before, err := d.record.Standing(ctx, subject)
+	who := hien.Who{Subject: subject}
+	names, err := d.gateway.Person(ctx, who)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.gateway.Withdraw(ctx, hien.Who{Subject: subject}, purposes, "control", d.clock.now()); err != nil {
+	return d.takeBack(ctx, who, names, purposes)
+}
+
+// takeBack takes a person's purposes back under each of its names, and answers
+// those that stood under any of them.
+func (d *daemon) takeBack(ctx context.Context, who hien.Who, names []hien.Person, purposes []consent.Purpose) (back []consent.Purpose, err error) {
+	if err := d.gateway.Withdraw(ctx, who, purposes, "control", d.clock.now()); err != nil {
 		return nil, err
 	}
-	after, err := d.record.Standing(ctx, subject)
-	var back []consent.Purpose
-	for _, a := range before.Answers() {
-		if a.Agreed && !after.Allows(a.Purpose) {
-			back = append(back, a.Purpose)
+	for _, before := range names {
+		after, err := d.record.Standing(ctx, before.Consent.Subject())
+		if err != nil {
+			return back, err
+		}
+		for _, p := range standing(before.Consent) {
+			if !after.Allows(p) && !slices.Contains(back, p) {
+				back = append(back, p)
+			}
 		}
 	}
-	return back, err
+	return back, nil
 }
 
 // rows turns rows of the record into views.

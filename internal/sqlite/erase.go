@@ -116,30 +116,63 @@ func (t *tx) goesWith(ctx context.Context, row person, p hien.Person, gone *hien
 	return err
 }
 
-// everyName finds a person, and every other name under which the record knows
-// it: a lead key that one of them has or had is another's too.
+// everyName is everything that the record holds of a person, under each name.
 func (r reader) everyName(ctx context.Context, who hien.Who) (rows []person, people []hien.Person, err error) {
-	m, err := r.memberFor(ctx, who)
-	if err != nil {
+	if rows, err = r.names(ctx, who); err != nil {
 		return nil, nil, err
+	}
+	for _, row := range rows {
+		p, err := r.whole(ctx, row)
+		if err != nil {
+			return nil, nil, err
+		}
+		people = append(people, p)
+	}
+	return rows, people, nil
+}
+
+// names finds a person, and every other name under which the record knows it: a
+// lead key that one of them has or had is another's too.
+func (r reader) names(ctx context.Context, who hien.Who) (rows []person, err error) {
+	m, err := r.memberFor(ctx, who)
+	if err != nil || who.Alone {
+		return []person{m.row}, err
 	}
 	keys := slices.Clone(who.Also)
 	for next := []person{m.row}; len(next) > 0; {
 		for _, row := range next {
-			p, err := r.whole(ctx, row)
+			had, err := r.keysOf(ctx, row)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			rows, people = append(rows, row), append(people, p)
-			keys = append(keys, p.Keys...)
+			rows, keys = append(rows, row), append(keys, had...)
 		}
 		known, err := r.knownBy(ctx, keys)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		next = slices.DeleteFunc(known, func(row person) bool { return slices.Contains(rows, row) })
 	}
-	return rows, people, nil
+	return rows, nil
+}
+
+// keysOf are the lead keys that a person has or had under one name: what it is
+// known by now, what it gave with each consent, and what it changed its number
+// to.
+func (r reader) keysOf(ctx context.Context, row person) (keys []hien.LeadKey, err error) {
+	all, err := collect(ctx, r, func(rows *sql.Rows) (key hien.LeadKey, err error) { return key, rows.Scan(&key) },
+		`SELECT key FROM (
+			SELECT 1 AS place, 0 AS seq, lead_key AS key FROM people WHERE person = ?1
+			UNION ALL SELECT 2, 0, previous_key FROM people WHERE person = ?1
+			UNION ALL SELECT 3, seq, json_extract(named, '$.number.Value') FROM commitments JOIN consents USING (seq) WHERE person = ?1
+			UNION ALL SELECT 4, seq, json_extract(named, '$.number.Value') FROM commitments JOIN corrections USING (seq) WHERE person = ?1)
+		WHERE key <> '' ORDER BY place, seq`, row)
+	for _, key := range all {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, err
 }
 
 // latestOf is who had the lead key last, and has none any more; 0 for nobody.
@@ -279,24 +312,11 @@ func (r reader) whole(ctx context.Context, row person) (hien.Person, error) {
 	if p.Given, err = r.given(ctx, m.row); err != nil {
 		return p, err
 	}
-	for _, key := range []hien.LeadKey{p.Key, p.Previous} {
-		if key != "" {
-			p.Keys = append(p.Keys, key)
-		}
-	}
 	if p.Corrected, err = r.corrected(ctx, m.row); err != nil {
 		return p, err
 	}
-	had := func(named map[string]consent.Commitment) {
-		if key := hien.LeadKey(named["number"].Value); key != "" && !slices.Contains(p.Keys, key) {
-			p.Keys = append(p.Keys, key)
-		}
-	}
-	for _, g := range p.Given {
-		had(g.Commitments)
-	}
-	for _, c := range p.Corrected {
-		had(c.Commitments)
+	if p.Keys, err = r.keysOf(ctx, m.row); err != nil {
+		return p, err
 	}
 	if err := r.QueryRowContext(ctx, `SELECT coalesce((SELECT id FROM consents WHERE seq = sealed_for), '')
 		FROM people WHERE person = ?`, m.row).Scan(&p.SealedFor); err != nil {

@@ -131,23 +131,26 @@ func optIn(t testing.TB, s *Store, a application) {
 
 // takeBack withdraws as the gateway does; no purposes means all.
 func takeBack(ctx context.Context, s *Store, who hien.Who, now hien.Moment, purposes ...consent.Purpose) error {
-	return s.Withdraw(ctx, who, func(m hien.Member) (hien.Withdrawal, error) {
-		var back []consent.Purpose
-		for _, a := range m.Consent.Answers() {
-			if a.Agreed && (len(purposes) == 0 || slices.Contains(purposes, a.Purpose)) {
-				back = append(back, a.Purpose)
-			}
+	return s.Withdraw(ctx, who, func(m hien.Member) (hien.Withdrawal, error) { return withdrawalOf(m, now, purposes...) })
+}
+
+// withdrawalOf is what the gateway records of a withdrawal.
+func withdrawalOf(m hien.Member, now hien.Moment, purposes ...consent.Purpose) (hien.Withdrawal, error) {
+	var back []consent.Purpose
+	for _, a := range m.Consent.Answers() {
+		if a.Agreed && (len(purposes) == 0 || slices.Contains(purposes, a.Purpose)) {
+			back = append(back, a.Purpose)
 		}
-		if len(back) == 0 {
-			return hien.Withdrawal{}, hien.ErrUnchanged
-		}
-		w := hien.Withdrawal{After: m.Consent.Without(back...), Purposes: back,
-			Statement: consent.StateWithdrawal(consent.NewID(), m.Consent.Subject(), back, now)}
-		w.Statement.Store, w.Statement.Channel = "hcm-q1-01", "portal"
-		var err error
-		w.Event, err = hien.NewWithdrawal(w.After, back, m.Key, now, hien.Facts{Store: "hcm-q1-01"})
-		return w, err
-	})
+	}
+	if len(back) == 0 {
+		return hien.Withdrawal{}, hien.ErrUnchanged
+	}
+	w := hien.Withdrawal{After: m.Consent.Without(back...), Purposes: back,
+		Statement: consent.StateWithdrawal(consent.NewID(), m.Consent.Subject(), back, now)}
+	w.Statement.Store, w.Statement.Channel = "hcm-q1-01", "portal"
+	var err error
+	w.Event, err = hien.NewWithdrawal(w.After, back, m.Key, now, hien.Facts{Store: "hcm-q1-01"})
+	return w, err
 }
 
 // forgetAs erases as the gateway does.

@@ -267,6 +267,90 @@ func TestWhoComesBackAfterAWithdrawalIsANewSubject(t *testing.T) {
 	wantList(t, "queue", told(batch(t, s, at(3))), "withdrawal", "lead visit_frequency", "lead contact_zalo")
 }
 
+// By whatever names a person who came again, a withdrawal reaches each name for
+// which something stands, and no other person.
+func TestAWithdrawalReachesEveryName(t *testing.T) {
+	for what, c := range map[string]struct {
+		who  func(first, second consent.ID) hien.Who
+		back []consent.Purpose
+		left int
+		err  error
+	}{
+		"by the first receipt":         {who: func(_, _ consent.ID) hien.Who { return hien.Who{Receipt: receipt("c1")} }},
+		"by the second receipt":        {who: func(_, _ consent.ID) hien.Who { return hien.Who{Receipt: receipt("c2")} }},
+		"by the first subject":         {who: func(first, _ consent.ID) hien.Who { return hien.Who{Subject: first} }},
+		"by the second subject":        {who: func(_, second consent.ID) hien.Who { return hien.Who{Subject: second} }},
+		"by the number":                {who: func(_, _ consent.ID) hien.Who { return hien.Who{Key: lead(1)} }},
+		"by an earlier key":            {who: func(_, _ consent.ID) hien.Who { return hien.Who{Receipt: receipt("c1"), Also: []hien.LeadKey{lead(1)}} }},
+		"one purpose":                  {who: func(_, _ consent.ID) hien.Who { return hien.Who{Receipt: receipt("c1")} }, back: []consent.Purpose{zalo}, left: 1},
+		"the first name and no other":  {who: func(first, _ consent.ID) hien.Who { return hien.Who{Subject: first, Alone: true} }, left: 2, err: hien.ErrUnchanged},
+		"the second name and no other": {who: func(_, second consent.ID) hien.Who { return hien.Who{Subject: second, Alone: true} }},
+		"what stands under neither":    {who: func(_, _ consent.ID) hien.Who { return hien.Who{Receipt: receipt("c1")} }, back: []consent.Purpose{"ads_audience"}, left: 2, err: hien.ErrUnchanged},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := begin(t)
+			optIn(t, s, application{id: "other", person: 2, device: 2, agreed: all, at: at(0)})
+			optIn(t, s, application{id: "c1", person: 1, device: 1, agreed: all, at: at(0)})
+			first := subjectOf(t, s, 1)
+			if err := takeBack(t.Context(), s, hien.Who{Receipt: receipt("c1")}, at(1)); err != nil {
+				t.Fatal(err)
+			}
+			optIn(t, s, application{id: "c2", person: 1, device: 1, agreed: all, at: at(2)})
+			second := subjectOf(t, s, 1)
+			before := number(t, s, "SELECT count(*) FROM ledger")
+			if err := takeBack(t.Context(), s, c.who(first, second), at(3), c.back...); err != c.err {
+				t.Fatalf("got %v, want %v", err, c.err)
+			}
+			stands := func(subject consent.ID) int {
+				standing, err := s.Standing(t.Context(), subject)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return len(standing.Agreed())
+			}
+			want(t, "stands under the first name", stands(first), 0)
+			want(t, "stands under the second", stands(second), c.left)
+			want(t, "stands of somebody else", stands(subjectOf(t, s, 2)), 2)
+			want(t, "new entries", number(t, s, "SELECT count(*) FROM ledger")-before, map[bool]int{true: 1}[c.err == nil])
+			waits := 0
+			for _, e := range batch(t, s, at(4)) {
+				if e.User() == lead(1) && e.Kind() != hien.Withdrawn {
+					waits++
+				}
+			}
+			want(t, "events that are still sent", waits, c.left)
+			verify(t, s)
+		})
+	}
+}
+
+// Two names for which something stands are taken back with one word, or not at
+// all.
+func TestAWithdrawalOfTwoNamesIsOneTransaction(t *testing.T) {
+	s := begin(t)
+	optIn(t, s, application{id: "c1", person: 1, device: 1, agreed: all, at: at(0)})
+	optIn(t, s, application{id: "c2", person: 2, device: 2, agreed: all, at: at(1)})
+	who := hien.Who{Receipt: receipt("c1"), Also: []hien.LeadKey{lead(2)}} // of another brand key, say
+	stop, names := errors.New("stop"), 0
+	err := s.Withdraw(t.Context(), who, func(m hien.Member) (w hien.Withdrawal, err error) {
+		if names++; names == 2 {
+			return w, stop
+		}
+		return withdrawalOf(m, at(2))
+	})
+	if err != stop {
+		t.Errorf("got %v, want the caller's error", err)
+	}
+	want(t, "entries", number(t, s, "SELECT count(*) FROM ledger"), 2)
+	want(t, "stands", number(t, s, "SELECT count(*) FROM standing WHERE agreed = 1"), 4)
+	if err := takeBack(t.Context(), s, who, at(3)); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "entries", number(t, s, "SELECT count(*) FROM ledger"), 4)
+	want(t, "stands", number(t, s, "SELECT count(*) FROM standing WHERE agreed = 1"), 0)
+	wantList(t, "queue", told(batch(t, s, at(4))), "withdrawal", "withdrawal")
+}
+
 // What was erased is in no byte of the record's files.
 func TestWhatWasErasedIsInNoFile(t *testing.T) {
 	for _, j := range journals {

@@ -2,29 +2,48 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hien-wifi/hien"
 )
 
-// Withdraw records that a person took purposes back, and carries it out, in
-// one transaction; then it empties the log of what was deleted. make must not
-// call the store: it runs inside. Its error is returned as it is, and nothing
-// is recorded.
+// Withdraw records that a person took purposes back, under each name, and
+// carries it out, in one transaction; then it empties the log of what was
+// deleted. make must not call the store: it runs inside. Its error is returned
+// as it is, and nothing is recorded; but hien.ErrUnchanged only where it is the
+// answer for each name.
 func (s *Store) Withdraw(ctx context.Context, who hien.Who, make func(hien.Member) (hien.Withdrawal, error)) error {
 	err := s.write(ctx, "record withdrawal", func(t *tx) error {
-		m, err := t.memberFor(ctx, who)
+		rows, err := t.names(ctx, who)
 		if err != nil {
 			return err
 		}
-		if m.Anew, err = t.comesAnew(ctx, m.row); err != nil {
-			return err
+		unchanged := true
+		for _, row := range rows {
+			m, err := t.member(ctx, row)
+			if err != nil {
+				return err
+			}
+			if m.Anew, err = t.comesAnew(ctx, row); err != nil {
+				return err
+			}
+			w, err := make(m.Member)
+			if errors.Is(err, hien.ErrUnchanged) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := s.withdraw(ctx, t, m, w); err != nil {
+				return err
+			}
+			unchanged = false
 		}
-		w, err := make(m.Member)
-		if err != nil {
-			return err
+		if unchanged {
+			return hien.ErrUnchanged
 		}
-		return s.withdraw(ctx, t, m, w)
+		return nil
 	})
 	if err == nil {
 		s.emptyLog(ctx)
