@@ -15,16 +15,15 @@ hien_rests() {
 		sleep 1
 		waited=$((waited + 1))
 	done
-	if [ -n "$CONF_BACKUP" ]; then
-		# Only a backup: the router goes on, and the daemon with it as soon as
-		# the copy is made.
-		(
-			while kill -0 "$$" 2>/dev/null; do
-				sleep 1
-			done
-			/etc/init.d/hien start
-		) >/dev/null 2>&1 &
-	fi
+	# Where sysupgrade ends and the router goes on, the daemon does too: after a
+	# mere backup, and after an upgrade that did not come about, as with a full
+	# /tmp. One that does kills this with all else.
+	(
+		while kill -0 "$$" 2>/dev/null; do
+			sleep 1
+		done
+		/etc/init.d/hien start
+	) >/dev/null 2>&1 &
 	return 0
 }
 
