@@ -18,7 +18,8 @@ const gateHelp = `
 The second gate stands outside of the packet filter, in the kernel's routing:
 guest networks are unreachable but for packets that the packet filter has let
 through. shut puts it in for every zone of the configuration, before the daemon
-has ever run, and it stays when the daemon stops. open takes it out; then
+has ever run, and it stays when the daemon stops; where Hiên is switched off
+(option enabled) it leaves the gate as it is. open takes it out; then
 nothing but the packet filter keeps guests out, and a daemon that runs shuts it
 again within seconds (hien cleanup takes everything out, and tells the daemon).
 status says how it stands; its exit status is 1 when the gate is not shut as
@@ -60,24 +61,30 @@ func gate(ctx context.Context, c *call) error {
 }
 
 func shutGate(ctx context.Context, c *call) error {
-	names, mark, err := c.guestInterfaces()
+	want, err := c.wantedGate()
 	if err != nil {
 		return err
 	}
-	if err := firewall.ShutGate(ctx, names, mark); err != nil {
-		return err
+	if !want.off {
+		if err := firewall.ShutGate(ctx, want.interfaces, want.mark); err != nil {
+			return err
+		}
 	}
-	v, err := seeGate(ctx, names, mark)
+	v, err := seeGate(ctx, want.interfaces, want.mark)
 	if err != nil {
 		return err
 	}
 	if c.json {
 		return answer(c, v, nil)
 	}
+	if want.off {
+		c.tellSwitchedOff(v)
+		return nil
+	}
 	if !v.Shut {
 		return fmt.Errorf("%w: %s", errGateOpen, strings.Join(v.Faults, "; "))
 	}
-	fmt.Fprintf(c.out, "The gate is shut for %s: nothing of a guest gets out that the packet filter does not let through.\n", strings.Join(names, ", "))
+	fmt.Fprintf(c.out, "The gate is shut for %s: nothing of a guest gets out that the packet filter does not let through.\n", strings.Join(want.interfaces, ", "))
 	c.tellForwardOnly(v)
 	return nil
 }
@@ -99,11 +106,11 @@ func openGate(ctx context.Context, c *call) error {
 }
 
 func showGate(ctx context.Context, c *call) error {
-	names, mark, err := c.guestInterfaces()
+	want, err := c.wantedGate()
 	if err != nil {
 		return err
 	}
-	v, err := seeGate(ctx, names, mark)
+	v, err := seeGate(ctx, want.interfaces, want.mark)
 	if err != nil {
 		return err
 	}
@@ -112,6 +119,8 @@ func showGate(ctx context.Context, c *call) error {
 		if err := answer(c, v, nil); err != nil {
 			return err
 		}
+	case want.off:
+		c.tellSwitchedOff(v)
 	case v.Shut:
 		fmt.Fprintf(c.out, "The gate is shut for %s.\n", strings.Join(v.Interfaces, ", "))
 		c.tellForwardOnly(v)
@@ -122,10 +131,19 @@ func showGate(ctx context.Context, c *call) error {
 		}
 		fmt.Fprintln(c.out, "`hien gate shut` shuts it.")
 	}
-	if !v.Shut {
+	if !v.Shut && !want.off {
 		return errGateOpen
 	}
 	return nil
+}
+
+// tellSwitchedOff is for a configuration that wants no gate.
+func (c *call) tellSwitchedOff(v gateView) {
+	if len(v.Interfaces) == 0 {
+		fmt.Fprintf(c.out, "Hiên is switched off by option enabled in %s: the gate is open, as it should be.\n", c.config)
+		return
+	}
+	fmt.Fprintf(c.out, "Hiên is switched off by option enabled in %s, and an earlier run's gate is still shut for %s: `hien cleanup` opens it.\n", c.config, strings.Join(v.Interfaces, ", "))
 }
 
 func (c *call) tellForwardOnly(v gateView) {
@@ -156,43 +174,58 @@ func seeGate(ctx context.Context, names []string, mark uint32) (gateView, error)
 	return v, nil
 }
 
-// guestInterfaces are those of the zones, and the mark of the packets that
-// may pass. A mistake elsewhere in the configuration keeps the daemon from
-// starting, and must not leave the gate open for that: the interfaces are
-// read all the same, with a warning.
-func (c *call) guestInterfaces() (names []string, mark uint32, err error) {
+// A wantedGate is what the configuration wants of the gate.
+type wantedGate struct {
+	interfaces []string // of the zones
+	mark       uint32   // of the packets that may pass
+	off        bool     // Hiên is switched off: none is wanted, and no interfaces are named
+}
+
+// wantedGate reads it. A mistake elsewhere in the configuration keeps the
+// daemon from starting, and must not leave the gate open for that: it is read
+// all the same, with a warning.
+func (c *call) wantedGate() (want wantedGate, err error) {
 	cfg, wrong := config.Load(c.config)
 	if wrong == nil {
-		for _, z := range cfg.Zones {
-			names = append(names, z.Interface)
+		if !cfg.Enabled {
+			return wantedGate{off: true}, nil
 		}
-		return names, cfg.Mark, nil
+		for _, z := range cfg.Zones {
+			want.interfaces = append(want.interfaces, z.Interface)
+		}
+		want.mark = cfg.Mark
+		return want, nil
 	}
 	f, err := os.Open(c.config)
 	if err != nil {
-		return nil, 0, wrong
+		return wantedGate{}, wrong
 	}
 	defer f.Close()
 	parsed, err := uci.Parse(c.config, f)
 	if err != nil {
-		return nil, 0, wrong
+		return wantedGate{}, wrong
 	}
-	mark = firewall.DefaultMark
+	want.mark = firewall.DefaultMark
 	for _, s := range parsed.Sections {
 		for _, o := range s.Options {
 			switch {
 			case s.Type.Text == "zone" && o.Name.Text == "interface":
-				names = append(names, o.Value.Text)
+				want.interfaces = append(want.interfaces, o.Value.Text)
 			case s.Type.Text == "hien" && o.Name.Text == "mark":
 				if n, err := strconv.ParseUint(o.Value.Text, 0, 32); err == nil {
-					mark = uint32(n)
+					want.mark = uint32(n)
 				}
+			case s.Type.Text == "hien" && o.Name.Text == "enabled":
+				want.off = o.Value.Text == "0"
 			}
 		}
 	}
-	if len(names) == 0 {
-		return nil, 0, wrong
+	if want.off {
+		return wantedGate{off: true}, nil
+	}
+	if len(want.interfaces) == 0 {
+		return wantedGate{}, wrong
 	}
 	fmt.Fprintf(c.err, "warning: only the zones' interfaces and the mark were read, as the configuration has mistakes:\n%v\n", wrong)
-	return names, mark, nil
+	return want, nil
 }

@@ -74,6 +74,36 @@ func TestGate(t *testing.T) {
 	if v, err := state(good); err == nil || v.Shut || len(v.Interfaces) > 0 {
 		t.Errorf("open: %+v, %v; want an error", v, err)
 	}
+
+	// Switched off, a gate that is open stays so, and one that is shut too.
+	for name, main := range map[string]string{
+		"switched off":                 "config hien 'main'\n\toption enabled '0'\n\toption store_id 'a'\n\toption store_name 'A'\n",
+		"switched off, with a mistake": "config hien 'main'\n\toption enabled '0'\n\toption what 'ever'\n",
+	} {
+		off := write(t, filepath.Join(dir, "off"), main+zones)
+		for _, verb := range []string{"shut", "status"} {
+			if out, errOut, err := gateSays(t, verb, "--config", off); err != nil || errOut != "" || !strings.Contains(out, "switched off") || !strings.Contains(out, "the gate is open, as it should be") {
+				t.Errorf("%s: %s says %q %q, %v; want that the gate is open", name, verb, out, errOut, err)
+			}
+		}
+		if v, err := state(good); err == nil || len(v.Interfaces) > 0 {
+			t.Errorf("%s: shut has shut it: %+v, %v", name, v, err)
+		}
+		if _, _, err := gateSays(t, "shut", "--config", good); err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"shut", "status"} {
+			if out, _, err := gateSays(t, verb, "--config", off); err != nil || !strings.Contains(out, "still shut for br-guest, br-up: `hien cleanup` opens it") {
+				t.Errorf("%s: %s says %q, %v; want that an earlier gate is shut", name, verb, out, err)
+			}
+		}
+		if v, err := state(good); err != nil || !v.Shut {
+			t.Errorf("%s: a gate that was shut: %+v, %v; want it left as it was", name, v, err)
+		}
+		if _, _, err := gateSays(t, "open"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, args := range [][]string{{}, {"ajar"}, {"shut", "now"}} {
 		if _, errOut, err := gateSays(t, args...); err != errUsage || errOut == "" {
 			t.Errorf("hien gate %v: %v, saying %q; want how it is used", args, err, errOut)

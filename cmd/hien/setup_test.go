@@ -57,7 +57,7 @@ func newBench(t *testing.T, router string) *bench {
 			if hien == "" || config != b.config("hien") {
 				t.Errorf("commands for %q and %q", hien, config)
 			}
-			return setup.Commands{Reload: [][]string{{"reload"}}, Start: [][]string{{"start"}}, Stop: [][]string{{"stop"}}, Clean: [][]string{{"clean"}}}
+			return setup.Commands{Reload: [][]string{{"reload"}}, Start: [][]string{{"start"}}, Stop: [][]string{{"stop"}}, Off: [][]string{{"off"}}, Clean: [][]string{{"clean"}}}
 		},
 		run: func(_ context.Context, argv []string) error {
 			b.ran = append(b.ran, strings.Join(argv, " "))
@@ -148,7 +148,7 @@ func TestSetupAndUndo(t *testing.T) {
 		t.Errorf("undo: status %d, saying %q %q", status, out, errOut)
 	}
 	b.holds(false)
-	b.hasRun("stop", "reload", "clean")
+	b.hasRun("off", "reload", "clean")
 }
 
 func TestSetupIsPutBackWhenTheOwnerSaysNo(t *testing.T) {

@@ -103,7 +103,7 @@ func TestUndoOfASetup(t *testing.T) {
 			must(t, m.setup.Undo(t.Context(), now.Files, p.Changes))
 			m.router.Files["hien"] = []byte(c.hien(m))
 			m.holds("before")
-			m.hasRun(putsBack...)
+			m.hasRun(takesOut...)
 			if _, err := os.Stat(m.setup.Place.State); !os.IsNotExist(err) {
 				t.Errorf("the state's directory is there still: %v", err)
 			}
@@ -131,4 +131,30 @@ func TestUndoKnowsTheFileBeforeTheSetupThatWasKept(t *testing.T) {
 	must(t, err)
 	must(t, m.setup.Undo(t.Context(), m.after, p.Changes))
 	m.holds("before")
+}
+
+// TestUndoFindsTheDaemonByItsConfiguration is a machine without OpenWrt, and
+// maybe without a service: whoever takes the rules out of the kernel must find
+// a daemon that still runs, or it puts them back. So the configuration that
+// setup made goes last.
+func TestUndoFindsTheDaemonByItsConfiguration(t *testing.T) {
+	m := newMachine(t, 1)
+	must(t, os.Remove(m.config("hien")))
+	made := m.after["hien"]
+	must(t, m.setup.Write(map[string][]byte{"hien": made}))
+	run := m.setup.Run
+	m.setup.Run = func(ctx context.Context, argv []string) error {
+		if text, err := os.ReadFile(m.config("hien")); err != nil || string(text) != string(made) {
+			t.Errorf("while %q is run the configuration is %q, %v; want it as it was", argv, text, err)
+		}
+		return run(ctx, argv)
+	}
+	now := map[string][]byte{"hien": made}
+	p, err := (&setup.Router{Files: now}).Undo()
+	must(t, err)
+	must(t, m.setup.Undo(t.Context(), now, p.Changes))
+	m.hasRun(takesOut...)
+	if _, err := os.Stat(m.config("hien")); !os.IsNotExist(err) {
+		t.Errorf("after the undo there is a configuration, and there was none before: %v", err)
+	}
 }

@@ -1,6 +1,9 @@
 package setup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Quick gives the owner less time: for tests with processes, in which time is
 // the real one.
@@ -31,3 +34,8 @@ func (s *Setup) Return() error {
 func Phrases() int { return int(lastPhrase) }
 
 func PhraseIn(p int, l Language) string { return phrases[Phrase(p)][l] }
+
+// CommandsWhere are RouterCommands on a machine that has these files.
+func CommandsWhere(hien, config string, files ...string) Commands {
+	return commandsWhere(func(name string) bool { return slices.Contains(files, name) }, hien, config)
+}

@@ -48,7 +48,7 @@ func newMachine(t testing.TB, story int) *machine {
 		Place: setup.Place{Config: m.config(""), Hien: m.config("hien"), State: filepath.Join(m.dir, "state")},
 		Commands: setup.Commands{
 			Reload: [][]string{{"network", "reload"}, {"firewall", "reload"}}, Start: [][]string{{"hien", "start"}},
-			Stop: [][]string{{"hien", "stop"}}, Clean: [][]string{{"hien", "cleanup"}},
+			Stop: [][]string{{"hien", "stop"}}, Off: [][]string{{"hien", "off"}}, Clean: [][]string{{"hien", "cleanup"}},
 		},
 		Boot: "first boot",
 		Log:  slog.New(slog.DiscardHandler),
@@ -133,6 +133,7 @@ func (m *machine) hasRun(want ...string) {
 var (
 	makes    = []string{"network reload", "firewall reload", "hien start"}
 	putsBack = []string{"hien stop", "network reload", "firewall reload", "hien cleanup"}
+	takesOut = []string{"hien off", "network reload", "firewall reload", "hien cleanup"}
 )
 
 // try makes the changes, and holds that they are made.

@@ -27,6 +27,7 @@ type Commands struct {
 	Reload [][]string // the router takes its files over; so it does where they were put back, as far as it can
 	Start  [][]string // Hiên, with its configuration
 	Stop   [][]string // Hiên, before everything is put back; it may not run
+	Off    [][]string // Hiên, for good, before an undo; it may not run
 	Clean  [][]string // takes what Hiên has left in the kernel out
 }
 
@@ -363,7 +364,7 @@ func (s *Setup) Undo(ctx context.Context, texts map[string][]byte, changes []Cha
 	case ok:
 		after[hienFile] = original
 	}
-	s.try(ctx, s.Commands.Stop)
+	s.try(ctx, s.Commands.Off)
 	// Nothing may name a network that is gone: the network goes last.
 	for _, file := range []string{hienFile, firewallFile, dhcpFile, wirelessFile, networkFile} {
 		if text, changed := after[file]; changed {
@@ -372,13 +373,13 @@ func (s *Setup) Undo(ctx context.Context, texts map[string][]byte, changes []Cha
 			}
 		}
 	}
-	if gone {
+	s.try(ctx, s.Commands.Reload)
+	s.try(ctx, s.Commands.Clean)
+	if gone { // by the configuration a daemon is found that still runs
 		if err := unlessMissing(os.Remove(s.Place.Hien)); err != nil {
 			return fmt.Errorf("remove the configuration: %w", err)
 		}
 	}
-	s.try(ctx, s.Commands.Reload)
-	s.try(ctx, s.Commands.Clean)
 	err = s.Place.remove(keptName, originalName, noneName, watchedName, backName, oneName)
 	_ = os.Remove(s.Place.State) // unless there is something of another's in it
 	return err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,14 +19,24 @@ import (
 // some channels, which lasts a minute.
 const commandFor = 100 * time.Second
 
-// RouterCommands are those of OpenWrt; hien is the path of this program, and
-// config of its configuration. What the router does not have is left out.
+// The unit of systemd, and where it can be: an owner's own, and the package's
+// on older and newer systems (systemd.unit(5)).
+const unit = "hien.service"
+
+var unitDirectories = []string{"/etc/systemd/system/", "/lib/systemd/system/", "/usr/lib/systemd/system/"}
+
+// RouterCommands are those of OpenWrt, or of a machine with systemd, where
+// setup starts nothing and so has nothing to stop but for good; hien is the
+// path of this program, and config of its configuration. What the router does
+// not have is left out.
 func RouterCommands(hien, config string) Commands {
-	there := func(name string) bool {
+	return commandsWhere(func(name string) bool {
 		_, err := os.Stat(name)
 		return err == nil
-	}
-	var c Commands
+	}, hien, config)
+}
+
+func commandsWhere(there func(name string) bool, hien, config string) (c Commands) {
 	for _, argv := range [][]string{
 		{"/etc/init.d/network", "reload"},
 		{"/sbin/wifi", "reload"},
@@ -38,9 +49,15 @@ func RouterCommands(hien, config string) Commands {
 		}
 	}
 	const service = "/etc/init.d/hien"
-	if there(service) {
+	installed := func(dir string) bool { return there(dir + unit) }
+	switch {
+	case there(service):
 		c.Start = [][]string{{service, "enable"}, {service, "restart"}}
 		c.Stop = [][]string{{service, "stop"}}
+		c.Off = c.Stop // the script looks whether Hiên is switched on
+	// By sd_booted(3) systemd is what the machine was started with.
+	case there("/run/systemd/system") && slices.ContainsFunc(unitDirectories, installed):
+		c.Off = [][]string{{"systemctl", "disable", "--now", unit}}
 	}
 	c.Clean = [][]string{{hien, "cleanup", "--config", config}}
 	return c
