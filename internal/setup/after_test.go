@@ -133,6 +133,57 @@ func TestUndoKnowsTheFileBeforeTheSetupThatWasKept(t *testing.T) {
 	m.holds("before")
 }
 
+// TestUndoAfterSeveralSetups holds that it gives back what was before the
+// first, unless that would throw away what the owner has set in between.
+func TestUndoAfterSeveralSetups(t *testing.T) {
+	const own = "\nconfig sink 'crm'\n\toption write_key 'made up'\n"
+	for _, c := range []struct {
+		name  string
+		owner []string // what he adds after each setup but the last
+		gone  bool     // there was no file before the first setup
+	}{
+		{"nobody changes anything", []string{"", ""}, false},
+		{"nobody changes anything, and there was nothing", []string{"", ""}, true},
+		{"the owner changes it after the first", []string{own, ""}, false},
+		{"the owner changes it after the first, and there was nothing", []string{own, ""}, true},
+		{"the owner changes it after the second", []string{"", own}, false},
+		{"the owner changes it again and again", []string{own, "# and more\n"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t, 1)
+			before := m.router.Files["hien"]
+			if c.gone {
+				must(t, os.Remove(m.config("hien")))
+			}
+			now := m.after["hien"]
+			for i := 0; ; i++ {
+				now = append(slices.Clone(now), "# setup\n"...)
+				must(t, m.setup.Write(map[string][]byte{"hien": now}))
+				if i == len(c.owner) {
+					break
+				}
+				now = append(now, c.owner[i]...)
+				must(t, os.WriteFile(m.config("hien"), now, 0o600))
+			}
+			files := map[string][]byte{"hien": now}
+			p, err := (&setup.Router{Files: files}).Undo()
+			must(t, err)
+			must(t, m.setup.Undo(t.Context(), files, p.Changes))
+			want, there := string(before), !c.gone
+			if strings.Join(c.owner, "") != "" {
+				want, there = strings.Replace(string(now), "enabled '1'", "enabled '0'", 1), true
+			}
+			got, err := os.ReadFile(m.config("hien"))
+			switch {
+			case there && (err != nil || string(got) != want):
+				t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+			case !there && !os.IsNotExist(err):
+				t.Errorf("got %v, want no file, as there was none", err)
+			}
+		})
+	}
+}
+
 // TestUndoFindsTheDaemonByItsConfiguration is a machine without OpenWrt, and
 // maybe without a service: whoever takes the rules out of the kernel must find
 // a daemon that still runs, or it puts them back. So the configuration that

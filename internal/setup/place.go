@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -64,6 +65,11 @@ type change struct {
 	File    string `json:"file"`
 	Existed bool   `json:"existed"`
 	After   string `json:"after"` // SHA-256 of its text as it was changed
+}
+
+// made reports whether a file's text is what the setup has made of it.
+func (r *record) made(file string, now []byte) bool {
+	return slices.ContainsFunc(r.Files, func(c change) bool { return c.File == file && c.After == sum(now) })
 }
 
 func sum(text []byte) string {
@@ -125,12 +131,8 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 			return nil, fmt.Errorf("keep %s as it is: %w", p.path(file), err)
 		}
 		r.Files = append(r.Files, c)
-		if file == hienFile && !(p.has(keptName) && (p.has(originalName) || p.has(noneName))) {
-			name := noneName
-			if c.Existed {
-				name = originalName
-			}
-			if err := errors.Join(p.remove(originalName, noneName), writeFile(p.state(name), before)); err != nil {
+		if file == hienFile {
+			if err := p.keepOriginal(before, c.Existed); err != nil {
 				return nil, fmt.Errorf("keep %s as it is: %w", p.path(file), err)
 			}
 		}
@@ -143,6 +145,30 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 		return nil, fmt.Errorf("keep the files as they are: %w", err)
 	}
 	return r, nil
+}
+
+// keepOriginal keeps Hiên's own file as it is before the first setup, for an
+// undo to go back to. Once it is not what the last setup has made of it, its
+// owner has changed it, and to go back would throw that away: then none is
+// kept, and an undo only switches Hiên off.
+func (p Place) keepOriginal(now []byte, existed bool) error {
+	last, err := p.load(keptName)
+	first := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !first {
+		return err
+	}
+	if !first && last.made(hienFile, now) {
+		return nil
+	}
+	err = p.remove(originalName, noneName)
+	if !first || err != nil {
+		return err
+	}
+	name := noneName
+	if existed {
+		name = originalName
+	}
+	return writeFile(p.state(name), now)
 }
 
 // write puts the changed texts in their places.
@@ -215,24 +241,21 @@ func (p Place) remove(names ...string) error {
 	return errors.Join(errs...)
 }
 
-// original is Hiên's own file as it was before the first setup, for as long as
-// it says what the last one has made of it; text is nil when there was none.
+// original is Hiên's own file as it was before the first setup, if nobody but
+// setups has changed it since; text is nil when there was none.
 func (p Place) original(now []byte) (text []byte, ok bool, err error) {
 	r, err := p.load(keptName)
 	if err != nil {
 		return nil, false, unlessMissing(err)
 	}
-	for _, c := range r.Files {
-		if c.File != hienFile || c.After != sum(now) {
-			continue
-		}
-		if p.has(noneName) {
-			return nil, true, nil
-		}
-		text, err = readFile(p.state(originalName))
-		return text, err == nil, unlessMissing(err)
+	if !r.made(hienFile, now) {
+		return nil, false, nil
 	}
-	return nil, false, nil
+	if p.has(noneName) {
+		return nil, true, nil
+	}
+	text, err = readFile(p.state(originalName))
+	return text, err == nil, unlessMissing(err)
 }
 
 // turn renames a record. It reports whether there was one: whoever does it
