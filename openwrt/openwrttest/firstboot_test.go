@@ -211,6 +211,72 @@ func TestRadiosThatComeLate(t *testing.T) {
 	}
 }
 
+// TestRadiosThatComeAfterTheFirstBoot holds that a boot without a radio does
+// not end the search for them, and what does.
+func TestRadiosThatComeAfterTheFirstBoot(t *testing.T) {
+	boot := func(r *router) { r.mustRun(service, "boot") }
+	for _, c := range []struct {
+		name      string
+		meanwhile func(*router) // behind the first boot, without a radio
+		want      bool          // the radio gets the guests' network
+	}{
+		{"on the second boot", func(*router) {}, true},
+		{"on the tenth", func(r *router) {
+			for range 8 {
+				boot(r)
+			}
+		}, true},
+		{"on the eleventh nobody looks any more", func(r *router) {
+			for range 9 {
+				boot(r)
+			}
+		}, false},
+		{"behind an upgrade of the system, which runs the first boot's part again", func(r *router) {
+			r.mustRun("/sbin/uci", "delete", "firewall.hien_ping")
+			r.mustRun("/sbin/uci", "commit", "firewall")
+			r.mustRun(network, "first-boot")
+			if r.config("firewall")["hien_ping"] != "" {
+				r.t.Error("what the owner has deleted was made again")
+			}
+		}, true},
+		{"where all was undone", func(r *router) { r.mustRun(network, "take-back") }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRouter(t)
+			radios := r.read("/etc/config/wireless")
+			r.write("/etc/config/wireless", "")
+			r.firstBoot("ssid=Hien")
+			r.switchOn()
+			boot(r)
+			c.meanwhile(r)
+			r.write("/etc/config/wireless", radios)
+			r.notes()
+
+			boot(r)
+			if got := r.config("wireless")["hien_guest_radio0"] != "" && r.config("wireless")["hien_guest_radio1"] != ""; got != c.want {
+				t.Errorf("the radios have the guests' network: %v, want %v", got, c.want)
+			}
+			if got := strings.Contains(r.notes(), "wifi reload"); got != c.want {
+				t.Errorf("the radios were loaded anew: %v, want %v", got, c.want)
+			}
+
+			// It is made once.
+			if c.want {
+				r.mustRun("/sbin/uci", "delete", "wireless.hien_guest_radio0")
+				r.mustRun("/sbin/uci", "commit", "wireless")
+			}
+			want := r.snapshot()
+			boot(r)
+			if diff := cmp.Diff(want, r.snapshot()); diff != "" {
+				t.Errorf("the boot after it: -before +after\n%s", diff)
+			}
+			if got := r.read(done); got != "" {
+				t.Errorf("the search goes on: %q", got)
+			}
+		})
+	}
+}
+
 // TestRadiosAreSwitchedOnAsTheyCame holds that wifi=on brings up no other
 // network than the guests', and touches no radio that somebody has set.
 func TestRadiosAreSwitchedOnAsTheyCame(t *testing.T) {
