@@ -86,12 +86,15 @@ func (t *tx) dropped(ctx context.Context, n int64) error {
 	return err
 }
 
+// parkedKnown is known (see sweep.go) of the moment at which an event was parked.
+const parkedKnown = "(parked_in_step = 1 OR parked_boot = '')"
+
 // dropOld drops what is older than MaxAge. Events stand in the order in which
 // they happened, so those are the first of the queue; an event whose clock
 // was never set is as old as its neighbours.
 func (t *tx) dropOld(ctx context.Context, now hien.Moment) error {
 	limit := now.Wall.Add(-MaxAge).UnixNano()
-	if err := t.dropParked(ctx, "parked_in_step = 1 AND parked_wall < ?", limit); err != nil {
+	if err := t.dropParked(ctx, parkedKnown+" AND parked_wall < ?", limit); err != nil {
 		return err
 	}
 	const told = "FROM events WHERE in_step = 1 AND " + endsNothing + " "
@@ -128,6 +131,8 @@ func (t *tx) restamp(ctx context.Context, now hien.Moment) error {
 		"UPDATE audit SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
 		"UPDATE visits SET end_wall = ? + (end_up - ?), end_in_step = 1 WHERE end_in_step = 0 AND end_boot = ?",
 		"UPDATE ended SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
+		"UPDATE parked SET wall = ? + (up - ?), in_step = 1 WHERE in_step = 0 AND boot = ?",
+		"UPDATE parked SET parked_wall = ? + (parked_up - ?), parked_in_step = 1 WHERE parked_in_step = 0 AND parked_boot = ?",
 	} {
 		if _, err := t.exec(ctx, statement, at.wall, at.up, at.boot); err != nil {
 			return err

@@ -230,7 +230,7 @@ func TestTheParkedAreLimitedToo(t *testing.T) {
 	s := begin(t)
 	optIn(t, s, application{id: "c1", person: 1, device: 1, agreed: []consent.Purpose{zalo}, at: at(1)})
 	if _, err := s.db.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		INSERT INTO parked SELECT NULL, 'p' || i, kind, purpose, person, user_key, wall, boot, up, in_step, facts, '400', 0, '', 0, 0
+		INSERT INTO parked SELECT NULL, 'p' || i, kind, purpose, person, user_key, wall, boot, up, in_step, facts, '400', 0, 'boot-0', 0, 0
 		FROM n, events`, MaxParked); err != nil {
 		t.Fatal(err)
 	}

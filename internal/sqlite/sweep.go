@@ -120,6 +120,7 @@ func (w *sweeper) bound(ctx context.Context) (bool, error) {
 		"UPDATE ended SET wall = ?, boot = '' WHERE in_step = 0 AND boot NOT IN (?, '')",
 		"UPDATE audit SET wall = ?, boot = '' WHERE in_step = 0 AND boot NOT IN (?, '')",
 		"UPDATE visits SET end_wall = ?, end_boot = '' WHERE end_in_step = 0 AND end_boot NOT IN (?, '')",
+		"UPDATE parked SET parked_wall = ?, parked_boot = '' WHERE parked_in_step = 0 AND parked_boot NOT IN (?, '')",
 	} {
 		if _, err := w.t.exec(ctx, statement, w.Now.Wall.UnixNano(), w.Now.Boot); err != nil {
 			return false, err

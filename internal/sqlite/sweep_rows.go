@@ -219,7 +219,7 @@ func (w *sweeper) oldEvents(ctx context.Context, then time.Time) (int, error) {
 		limit := then.Add(-MaxAge).UnixNano()
 		var queued, parked int
 		err := w.t.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events WHERE in_step = 1 AND `+endsNothing+` AND wall < ?1),
-			(SELECT count(*) FROM parked WHERE parked_in_step = 1 AND `+endsNothing+` AND parked_wall < ?1)`, limit).Scan(&queued, &parked)
+			(SELECT count(*) FROM parked WHERE `+parkedKnown+` AND `+endsNothing+` AND parked_wall < ?1)`, limit).Scan(&queued, &parked)
 		return queued + parked, err
 	}
 	var before, after int

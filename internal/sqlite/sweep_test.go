@@ -250,6 +250,75 @@ func TestAMomentThatNobodyKnows(t *testing.T) {
 		"1 leads idle_months=24", "1 visits idle_months=24")
 }
 
+// TestWhatWasParkedBeforeTheClockWasSetAges by the clock as it was set later in
+// the same boot, or else from the first sweep of a later one on; and what ends
+// something upstream stays for ever.
+func TestWhatWasParkedBeforeTheClockWasSetAges(t *testing.T) {
+	day := func(n int, boot string) hien.Moment {
+		m := monthsLater(0, n)
+		m.Boot = boot
+		return m
+	}
+	for name, c := range map[string]struct {
+		set  hien.Moment // when the clock is first right
+		last int         // the last day on which it is kept
+	}{
+		"the clock was set in that boot":      {day(2, "boot-1"), 90},
+		"the clock was set in the boot after": {day(2, "boot-2"), 92},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, p := begin(t), policy(t)
+			optIn(t, s, application{id: "c1", person: 1, device: 1, agreed: all, at: guess(0)})
+			if err := takeBack(t.Context(), s, hien.Who{Receipt: receipt("c1")}, guess(0), visits); err != nil {
+				t.Fatal(err)
+			}
+			answers := map[consent.ID]string{}
+			for _, e := range batch(t, s, guess(0)) {
+				answers[e.ID()] = "400"
+			}
+			if err := s.Park(t.Context(), answers, guess(0)); err != nil || len(answers) != 2 {
+				t.Fatalf("parked %d, %v; want the lead and the withdrawal", len(answers), err)
+			}
+			sweep := func(now hien.Moment, dry bool) (events int) {
+				all, _ := sweepAll(t, s, hien.Sweep{Terms: p.Terms(now.Wall), Now: now, Dry: dry, Clock: hien.WallClock{Last: now}})
+				for _, d := range all {
+					if d.What == hien.GoneEvents {
+						events += d.Count
+					}
+				}
+				return events
+			}
+			sweep(c.set, false)
+			want(t, "on the last day", sweep(day(c.last, c.set.Boot), false), 0)
+			want(t, "parked then", number(t, s, "SELECT count(*) FROM parked"), 2)
+			want(t, "the day after, asked", sweep(day(c.last+1, c.set.Boot), true), 1)
+			want(t, "the day after", sweep(day(c.last+1, c.set.Boot), false), 1)
+			want(t, "what is left", number(t, s, "SELECT count(*) FROM parked WHERE kind = 'withdrawal'"), 1)
+			want(t, "and nothing else", number(t, s, "SELECT count(*) FROM parked"), 1)
+		})
+	}
+}
+
+// TestTheCourierAgesWhatWasParkedBeforeTheClockWasSet, in a shop whose policy
+// cannot be read and that so has no sweeps; and the moments of the event are
+// corrected with it.
+func TestTheCourierAgesWhatWasParkedBeforeTheClockWasSet(t *testing.T) {
+	s := begin(t)
+	optIn(t, s, application{id: "c1", person: 1, device: 1, agreed: []consent.Purpose{zalo}, at: guess(0)})
+	if err := s.Park(t.Context(), map[consent.ID]string{batch(t, s, guess(1))[0].ID(): "400"}, guess(3)); err != nil {
+		t.Fatal(err)
+	}
+	batch(t, s, at(10))
+	people, err := s.Person(t.Context(), hien.Who{Receipt: receipt("c1")})
+	if err != nil || len(people[0].Events) != 1 || people[0].Events[0].At != at(0) {
+		t.Errorf("the event happened at %v, %v; want %v", people[0].Events, err, at(0))
+	}
+	batch(t, s, monthsLater(0, 90))
+	want(t, "parked after 90 days", number(t, s, "SELECT count(*) FROM parked"), 1)
+	batch(t, s, monthsLater(0, 91))
+	want(t, "parked after 91 days", number(t, s, "SELECT count(*) FROM parked"), 0)
+}
+
 // TestALongSweepLetsOthersIn: a record with many visits is gone through in
 // parts, and between them the connection is free.
 func TestALongSweepLetsOthersIn(t *testing.T) {
