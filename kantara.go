@@ -1,6 +1,7 @@
 package hien
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,8 +20,8 @@ type kantaraReceipt struct {
 	Where       string              `json:"jurisdiction"`
 	At          int64               `json:"consentTimestamp"` // seconds since 1970
 	How         string              `json:"collectionMethod"`
-	ID          string              `json:"consentReceiptID"` // a UUID's form
-	PublicKey   string              `json:"publicKey"`        // of the ledger, base64
+	ID          string              `json:"consentReceiptID"`    // a UUID's form
+	PublicKey   string              `json:"publicKey,omitempty"` // that signed the ledger's entry, base64
 	Language    string              `json:"language"`
 	Principal   consent.ID          `json:"piiPrincipalId"`
 	Controllers []kantaraController `json:"piiControllers"`
@@ -60,14 +61,24 @@ type kantaraPurpose struct {
 }
 
 // Kantara writes the latest consent of a person as a Kantara consent receipt:
-// what was agreed to when it was given. pub is the ledger's key.
-func Kantara(p Person, store string, c consent.Controller, pub []byte) ([]byte, error) {
+// what was agreed to when it was given. Who asked, who receives and which law it
+// was is read out of the notice that was kept; where that cannot be, it is
+// today's asker and store, and asShown is false. key is the ledger's at that
+// entry; one that did not sign it is left out.
+func Kantara(p Person, today consent.Asker, store string, key ed25519.PublicKey) (text []byte, asShown bool, err error) {
 	if len(p.Given) == 0 {
-		return nil, errors.New("write a consent receipt: the person has given none")
+		return nil, false, errors.New("write a consent receipt: the person has given none")
 	}
 	given := p.Given[len(p.Given)-1]
-	r := kantaraReceipt{Version: "KI-CR-v1.1.0", Where: "VN", At: given.Consent.At().Wall.Unix(), How: "captive portal, one box for each purpose, none ticked",
-		ID: uuid(given.Consent.ID()), PublicKey: base64.StdEncoding.EncodeToString(pub), Language: given.Consent.Language(),
+	shown, c := today.Recall(given.Notice), today.Controller
+	if asShown = shown.Named; asShown {
+		store, c = shown.Store, shown.Controller
+	}
+	if shown.Jurisdiction == "" && today.Policy != nil {
+		shown.Jurisdiction = today.Policy.Jurisdiction
+	}
+	r := kantaraReceipt{Version: "KI-CR-v1.1.0", Where: shown.Jurisdiction, At: given.Consent.At().Wall.Unix(), How: "captive portal, one box for each purpose, none ticked",
+		ID: uuid(given.Consent.ID()), PublicKey: signedBy(key, p.Entries, given.Seq), Language: given.Consent.Language(),
 		Principal: given.Consent.Subject(), Policy: "urn:sha256:" + given.Consent.Notice().String(), Categories: []string{},
 		Controllers: []kantaraController{{Name: c.Name, Contact: c.Contact, Address: kantaraAddress{c.Address}, Email: c.Contact, Phone: c.Contact}}}
 	if strings.Contains(c.Contact, "@") {
@@ -86,7 +97,7 @@ func Kantara(p Person, store string, c consent.Controller, pub []byte) ([]byte, 
 			line = asks[i].Line + ": " + asks[i].Detail
 		}
 		purpose := kantaraPurpose{Purpose: line, Categories: []string{string(a.Purpose)}, Type: "EXPLICIT", Data: []string{"phone number, pseudonymised"},
-			Termination: "withdrawal, by the receipt's link", Disclosed: c.Delivers, To: strings.Join(c.Recipients, ", ")}
+			Termination: "withdrawal, by the receipt's link", Disclosed: len(c.Recipients) > 0, To: strings.Join(c.Recipients, ", ")}
 		if a.Purpose.Reaches() {
 			purpose.Data = append(purpose.Data, "phone number, sealed")
 		}
@@ -97,11 +108,21 @@ func Kantara(p Person, store string, c consent.Controller, pub []byte) ([]byte, 
 		service.Purposes = append(service.Purposes, purpose)
 	}
 	r.Services = []kantaraService{service}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("write a consent receipt: %w", err)
+	if text, err = json.MarshalIndent(r, "", "  "); err != nil {
+		return nil, false, fmt.Errorf("write a consent receipt: %w", err)
 	}
-	return append(text, '\n'), nil
+	return append(text, '\n'), asShown, nil
+}
+
+// signedBy is the key as base64 when it signed the entry of that number, else
+// nothing.
+func signedBy(key ed25519.PublicKey, entries []consent.Entry, seq uint64) string {
+	for _, e := range entries {
+		if e.Seq == seq && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, e.Hash[:], e.Signature) {
+			return base64.StdEncoding.EncodeToString(key)
+		}
+	}
+	return ""
 }
 
 // uuid is an id in the form of a UUID (RFC 9562 §4).

@@ -1,6 +1,8 @@
 package hien_test
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"regexp"
@@ -27,9 +29,9 @@ func kantaraSchema(t *testing.T) *jsonschema.Schema {
 }
 
 // kantaraOf is the receipt of what is kept of a person, with its text.
-func kantaraOf(t *testing.T, p hien.Person, owner consent.Controller, pub []byte) (map[string]any, string) {
+func kantaraOf(t *testing.T, p hien.Person, today consent.Asker, key ed25519.PublicKey) (map[string]any, string) {
 	t.Helper()
-	text, err := hien.Kantara(p, "Quán Hiên", owner, pub)
+	text, _, err := hien.Kantara(p, today, "Quán Hiên", key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,63 +42,100 @@ func kantaraOf(t *testing.T, p hien.Person, owner consent.Controller, pub []byte
 	return v.(map[string]any), string(text)
 }
 
+// given is what is kept of a person who agreed to the purposes.
+func (p *porch) given(purposes ...consent.Purpose) hien.Person {
+	p.Helper()
+	p.giveAs(device(1), "0987654321", purposes...)
+	people, err := p.Person(p.Context(), hien.Who{Receipt: hien.ReceiptHash(p.greet(device(1)).Receipt)})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return people[0]
+}
+
+// purposesOf are the purposes of a receipt.
+func purposesOf(r map[string]any) (all []map[string]any) {
+	for _, s := range r["services"].([]any) {
+		for _, one := range s.(map[string]any)["purposes"].([]any) {
+			all = append(all, one.(map[string]any))
+		}
+	}
+	return all
+}
+
 func TestAConsentAsAKantaraReceipt(t *testing.T) {
 	p := newPorch(t)
-	p.give(device(1), "0987654321", consent.VisitFrequency, consent.ContactZalo)
-	people, err := p.Person(t.Context(), hien.Who{Receipt: hien.ReceiptHash(p.greet(device(1)).Receipt)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, pub := kantaraSchema(t), p.parts.Router.Signer().Public()
-	owner := consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu", Contact: "dpo@hien.example",
-		Delivers: true, Recipients: []string{"Nền tảng CDP Mẫu"}}
-	r, text := kantaraOf(t, people[0], owner, pub)
+	person := p.given(consent.VisitFrequency, consent.ContactZalo)
+	schema, key := kantaraSchema(t), p.parts.Router.Signer().Public()
+	r, text := kantaraOf(t, person, p.settings.Asker, key)
 	if err := schema.Validate(r); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
 
 	// What the schema leaves open.
-	for _, name := range []string{"publicKey", "language"} {
-		if r[name] == nil {
-			t.Errorf("the receipt lacks %s", name)
-		}
+	if r["publicKey"] != base64.StdEncoding.EncodeToString(key) || r["language"] == nil || r["jurisdiction"] != "VN" {
+		t.Errorf("got %s", text)
 	}
 	if !regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(r["consentReceiptID"].(string)) || r["sensitive"] != true {
 		t.Errorf("got %s", text)
 	}
-	purposes := 0
-	for _, s := range r["services"].([]any) {
-		for _, one := range s.(map[string]any)["purposes"].([]any) {
-			purpose := one.(map[string]any)
-			if purposes++; purpose["purpose"] == nil || purpose["primaryPurpose"] == nil || purpose["consentType"] != "EXPLICIT" || purpose["thirdPartyName"] != "Nền tảng CDP Mẫu" {
-				t.Errorf("purpose %v", purpose)
-			}
+	for _, purpose := range purposesOf(r) {
+		if purpose["purpose"] == nil || purpose["primaryPurpose"] == nil || purpose["consentType"] != "EXPLICIT" || purpose["thirdPartyName"] != "Nền tảng CDP Mẫu" {
+			t.Errorf("purpose %v", purpose)
 		}
 	}
-	if purposes != 2 || strings.Contains(text, "987654321") || strings.Contains(text, "k1:") {
-		t.Errorf("%d purposes\n%s", purposes, text)
+	if n := len(purposesOf(r)); n != 2 || strings.Contains(text, "987654321") || strings.Contains(text, "k1:") {
+		t.Errorf("%d purposes\n%s", n, text)
+	}
+	if r, text := kantaraOf(t, person, p.settings.Asker, hien.NewRouterKey().Signer().Public()); r["publicKey"] != nil || schema.Validate(r) != nil {
+		t.Errorf("with a key that signed nothing of it: %v\n%s", schema.Validate(r), text)
+	}
+	if _, _, err := hien.Kantara(hien.Person{}, p.settings.Asker, "Quán Hiên", nil); err == nil {
+		t.Error("a receipt of somebody who gave nothing")
+	}
+}
+
+// TestAKantaraReceiptIsOfWhatWasShown: the shop asks by another law today, and
+// others receive; the receipt names those that the person's notice named.
+func TestAKantaraReceiptIsOfWhatWasShown(t *testing.T) {
+	for _, id := range consent.Policies() {
+		p := newPorch(t)
+		p.settings.Asker = asker(t, id)
+		p.settings.Asker.Controller.Contact = "028 7300 0000"
+		p.Reload(p.settings)
+		person := p.given(consent.ContactZalo)
+		want := map[string]string{"eu-gdpr": "EU", "vn-2023": "VN", "vn-2026": "VN"}[id]
+
+		today := asker(t, "vn-2026")
+		today.Controller.Contact, today.Controller.Recipients = "moi@hien.example", []string{"Bên Nhận Mới"}
+		text, asShown, err := hien.Kantara(person, today, "Quán Mới", nil)
+		if err != nil || !asShown {
+			t.Fatalf("%s: %v, as shown %v", id, err, asShown)
+		}
+		r, _ := kantaraOf(t, person, today, nil)
+		by := r["piiControllers"].([]any)[0].(map[string]any)
+		if r["jurisdiction"] != want || by["contact"] != "028 7300 0000" || by["phone"] != "028 7300 0000" || by["email"] != "" || by["piiController"] != "Công ty TNHH Hiên Mẫu" ||
+			purposesOf(r)[0]["thirdPartyName"] != "Nền tảng CDP Mẫu" || r["services"].([]any)[0].(map[string]any)["service"] != "Quán Hiên" || kantaraSchema(t).Validate(r) != nil {
+			t.Errorf("%s: want %s, and the names of then:\n%s", id, want, text)
+		}
 	}
 
-	// A shop that hands nothing on, and is reached by telephone.
-	alone := consent.Controller{Name: "Nguyễn Thị Mẫu", Address: "2 Đường Mẫu", Contact: "028 7300 0000"}
-	if r, text := kantaraOf(t, people[0], alone, pub); schema.Validate(r) != nil {
-		t.Errorf("%v\n%s", schema.Validate(r), text)
-	}
-	if _, err := hien.Kantara(hien.Person{}, "Quán Hiên", consent.Controller{}, nil); err == nil {
-		t.Error("a receipt of somebody who gave nothing")
+	// A shop that hands nothing on today, and whose policy of then is gone.
+	p := newPorch(t)
+	person := p.given(consent.ContactZalo)
+	person.Given[0].Notice = strings.Replace(person.Given[0].Notice, "notice vn-2026.", "notice brand.", 1)
+	alone := asker(t, "eu-gdpr")
+	alone.Controller.Delivers, alone.Controller.Recipients = false, nil
+	text, asShown, err := hien.Kantara(person, alone, "Quán Mới", nil)
+	if r, _ := kantaraOf(t, person, alone, nil); err != nil || asShown || r["jurisdiction"] != "EU" || purposesOf(r)[0]["thirdPartyDisclosure"] != false || kantaraSchema(t).Validate(r) != nil {
+		t.Errorf("%v, as shown %v; want what is so today, and that it is told\n%s", err, asShown, text)
 	}
 }
 
 func TestTheKantaraSchemaFindsWhatIsWrong(t *testing.T) {
 	p := newPorch(t)
-	p.give(device(1), "0987654321", consent.VisitFrequency)
-	people, err := p.Person(t.Context(), hien.Who{Receipt: hien.ReceiptHash(p.greet(device(1)).Receipt)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	person := p.given(consent.VisitFrequency)
 	schema := kantaraSchema(t)
-	owner := consent.Controller{Name: "Công ty TNHH Hiên Mẫu", Address: "1 Đường Mẫu", Contact: "dpo@hien.example",
-		Delivers: true, Recipients: []string{"Nền tảng CDP Mẫu"}}
 	purpose := func(r map[string]any) map[string]any {
 		return r["services"].([]any)[0].(map[string]any)["purposes"].([]any)[0].(map[string]any)
 	}
@@ -113,14 +152,14 @@ func TestTheKantaraSchemaFindsWhatIsWrong(t *testing.T) {
 		"a kind of consent unheard of":    func(r map[string]any) { purpose(r)["consentType"] = "SILENT" },
 		"handed on, and not said to whom": func(r map[string]any) { delete(purpose(r), "thirdPartyName") },
 	}
-	sound, _ := kantaraOf(t, people[0], owner, nil)
+	sound, _ := kantaraOf(t, person, p.settings.Asker, nil)
 	for _, name := range slices.Sorted(maps.Keys(sound)) {
 		if name != "publicKey" && name != "language" {
 			wrong["no "+name] = func(r map[string]any) { delete(r, name) }
 		}
 	}
 	for what, spoil := range wrong {
-		r, _ := kantaraOf(t, people[0], owner, nil)
+		r, _ := kantaraOf(t, person, p.settings.Asker, nil)
 		if spoil(r); schema.Validate(r) == nil {
 			t.Errorf("%s: the schema says nothing", what)
 		}

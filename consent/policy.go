@@ -24,9 +24,10 @@ type Policy struct {
 	ID           string              `json:"id"`      // "vn-2026"
 	Version      string              `json:"version"` // "vn-2026.1"
 	Law          Words               `json:"law"`
-	Source       string              `json:"source"` // where the numbers and words are from
-	Needs        []Fact              `json:"needs"`  // of the controller, without which nobody is asked
-	Age          int                 `json:"age"`    // in years; younger people are not asked (R-CHILD-1)
+	Jurisdiction string              `json:"jurisdiction"` // whose law it is: a country of ISO 3166-1, or EU
+	Source       string              `json:"source"`       // where the numbers and words are from
+	Needs        []Fact              `json:"needs"`        // of the controller, without which nobody is asked
+	Age          int                 `json:"age"`          // in years; younger people are not asked (R-CHILD-1)
 	AskAgainDays int                 `json:"ask_again_days"`
 	MaxAgeMonths int                 `json:"max_age_months"` // of a consent; older ones are asked for anew (R-CON-9)
 	Deadlines    map[string]Deadline `json:"deadlines"`      // by request: "withdraw", "access", "correct", "erase"
@@ -325,6 +326,9 @@ func (p *Policy) faults() (faults []string) {
 		fault("the version %q does not begin with the id and a dot", p.Version)
 	}
 	words("law", p.Law)
+	if len(p.Jurisdiction) != 2 || strings.Trim(p.Jurisdiction, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		fault("jurisdiction %q: want two capital letters, as in VN", p.Jurisdiction)
+	}
 	words("title", p.Title)
 	if len(p.Body) == 0 {
 		fault("there is no body")

@@ -225,6 +225,7 @@ func TestADamagedPolicyIsRefused(t *testing.T) {
 		"cut off":                      {good[:len(good)/2], "unexpected EOF"},
 		"empty":                        {nil, "EOF"},
 		"an unknown field":             {edit(`"age"`, `"aged"`), "unknown field"},
+		"no jurisdiction":              {edit(`"jurisdiction": "VN"`, `"jurisdiction": "vn"`), "jurisdiction \"vn\""},
 		"no age":                       {edit(`"age": 16`, `"age": 0`), "more than 0"},
 		"a wording in one language":    {edit(`"Remember my visits"`, `" "`), "both languages"},
 		"a name that is not there":     {edit("{controller}", "{controler}"), "there is no {controler}"},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +48,12 @@ It writes the latest consent of a person as a receipt for other programs, to
 standard output. The one format so far is kantara-1.1, the Kantara Initiative's
 Consent Receipt 1.1.0: the file is made to a JSON Schema of that specification.
 The person is named as for hien person.
+
+Who asked, who receives the data and which law it was is read out of the notice
+that the person was shown, and the key is the one that signed the answer. Where
+the policy that made the notice is not there any more, or has other words by
+now, the file has the names of today, and a note says so; the notice itself is
+printed by hien notice show --hash, with the hash in policyUrl.
 
 Example:
     hien receipt export --format kantara-1.1 5f0c2a9e4b7d41c38a6e0d9b1f2e3c4d
@@ -152,6 +159,9 @@ func person(do string) func(context.Context, *call) error {
 		if err != nil {
 			return err
 		}
+		if done.Note != "" {
+			fmt.Fprintf(c.err, "note: %s\n", done.Note)
+		}
 		if len(done.Data) > 0 {
 			var b bytes.Buffer
 			if err := json.Indent(&b, done.Data, "", "  "); err != nil {
@@ -256,11 +266,7 @@ func (d *daemon) person(ctx context.Context, o control.PersonOrder) (control.Per
 	}
 	if o.Do == "locate" || o.Do == "receipt" {
 		if o.Do == "receipt" && done.Found {
-			asker, wrong := d.config().Asker()
-			if wrong != nil {
-				return done, wrong
-			}
-			done.Data, err = hien.Kantara(people[0], d.config().StoreName, asker.Controller, d.key.Signer().Public())
+			done.Data, done.Note, err = d.kantara(ctx, people[0])
 		}
 		d.gateway.Note(ctx, hien.Deed{At: now, Who: o.Who, What: hien.DidLocate})
 		return done, ignoreNobody(err)
@@ -333,4 +339,24 @@ func (d *daemon) requests(ctx context.Context, limit int) (control.List[control.
 		v.Items = append(v.Items, control.RequestView(r, d.clock.now().Wall))
 	}
 	return v, err
+}
+
+// kantara is a person's latest consent as a receipt for other programs, and what
+// is to be known of it.
+func (d *daemon) kantara(ctx context.Context, p hien.Person) (data []byte, note string, err error) {
+	asker, err := d.config().Asker()
+	if err != nil {
+		return nil, "", err
+	}
+	var key ed25519.PublicKey
+	if len(p.Given) > 0 {
+		if key, err = d.record.KeyAt(ctx, p.Given[len(p.Given)-1].Seq, d.key.Signer().Public()); err != nil {
+			return nil, "", err
+		}
+	}
+	data, asShown, err := hien.Kantara(p, asker, d.config().StoreName, key)
+	if err == nil && !asShown {
+		note = "the policy that made this person's notice is not there any more, or has other words: shop, controller and recipients are named as they are today. What was shown is printed by hien notice show --hash, with the hash in policyUrl."
+	}
+	return data, note, err
 }

@@ -47,6 +47,7 @@ func TestWhatIsDoneForAPersonWhoAsks(t *testing.T) {
 		{"person export " + subject + " --request 1", 1, "request 1 is to erase"},
 		{"person export " + subject, 0, `"format": "hien-person-1"`},
 		{"receipt export " + subject + " --format kantara-1.1", 0, `"version": "KI-CR-v1.1.0"`},
+		{"receipt export " + subject, 0, "note: the policy that made this person's notice is not there any more"},
 		{"receipt export " + subject + " --format iso27560", 2, "kantara-1.1"},
 		{"person erase " + subject + " --request 1", 0, "Everything that was kept of this person is erased."},
 		{"person erase " + subject + " --request 1", 1, "the request has ended"},

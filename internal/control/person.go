@@ -37,6 +37,7 @@ type PersonDone struct {
 	Erased  string            `json:"erased,omitempty"` // the day on which the person was erased before
 	Back    []consent.Purpose `json:"withdrawn,omitempty"`
 	Data    json.RawMessage   `json:"data,omitempty"` // as hien.Disclose writes it, or hien.Kantara
+	Note    string            `json:"note,omitempty"` // what to know of the data
 	Request *Request          `json:"request,omitempty"`
 }
 

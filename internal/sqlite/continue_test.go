@@ -38,6 +38,15 @@ func TestTheLedgerGoesOverToAnotherKey(t *testing.T) {
 	if err != nil || !first.Equal(signer.Public()) {
 		t.Errorf("the first entry's key: %x, %v; want the first router's", first, err)
 	}
+	for e, err := range s.Entries(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := s.KeyAt(t.Context(), e.Seq, third.Public())
+		if err != nil || !ed25519.Verify(key, e.Hash[:], e.Signature) {
+			t.Errorf("entry %d is said to be of key %s, %v, which did not sign it", e.Seq, consent.KeyID(key), err)
+		}
+	}
 	want(t, "marks", number(t, s, "SELECT count(*) FROM marks"), 1) // that of the last consent
 	// A history that ends where the new key is only named is not the new key's.
 	if err := s.write(t.Context(), "cut", func(t *tx) error {

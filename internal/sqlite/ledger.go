@@ -162,6 +162,28 @@ func origin(ctx context.Context, q querier, own ed25519.PublicKey) (ed25519.Publ
 	return key, nil
 }
 
+// KeyAt is the key with which the entry of that number was signed, by what the
+// entries before it say of going over to another; own is the router's. Whether
+// it did sign is the caller's to check.
+func (l *Ledger) KeyAt(ctx context.Context, seq uint64, own ed25519.PublicKey) (ed25519.PublicKey, error) {
+	key, err := l.Origin(ctx, own)
+	if err != nil {
+		return nil, err
+	}
+	next, err := collect(ctx, l.db, func(rows *sql.Rows) (next ed25519.PublicKey, err error) {
+		var e consent.Entry
+		if err := rows.Scan(&e.Seq, &e.Body); err != nil {
+			return nil, err
+		}
+		s, err := e.Statement()
+		return s.Next, err
+	}, "SELECT seq, body FROM ledger WHERE seq < ? AND instr(body, ?) > 0 ORDER BY seq", seq, []byte(`,"next_key":"`))
+	if len(next) > 0 {
+		key = next[len(next)-1]
+	}
+	return key, fault(l.path, "read ledger", err)
+}
+
 // Verify checks the ledger against the router's public key, from its first
 // entry to the head that was last written, and answers that head. A ledger that
 // has gone over to that key must end with an entry of it. What does
