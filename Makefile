@@ -21,7 +21,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
 .PHONY: build test demo check fuzz bench size release desktop twice qemu hardware openwrt openwrt-test openwrt-root \
-	clean help summary deps-test deps-demo deps-release deps-qemu
+	clean help summary deps-test deps-check deps-demo deps-release deps-qemu
 
 build: ## builds bin/hien, bin/hien-demo, bin/hien-verify and bin/hien-unseal
 	$(GO) build -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/hien ./cmd/hien-demo ./cmd/hien-verify ./cmd/hien-unseal
@@ -41,7 +41,7 @@ summary:
 demo: deps-demo build ## one shopper, end to end, in a small world (STAY=1 leaves it up, LIKE=FILE wears your texts)
 	bin/hien-demo -hien bin/hien $(if $(STAY),-stay) $(if $(LIKE),-like '$(LIKE)') $(if $(ARTIFACTS),-artifacts '$(ARTIFACTS)')
 
-check: $(if $(SUMMARY),summary) ## gofmt, vet, vet for other machines without cgo, staticcheck, the shape of the house, shell scripts
+check: deps-check $(if $(SUMMARY),summary) ## gofmt, vet, vet for other machines without cgo, staticcheck, the shape of the house, shell scripts
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not in gofmt's form:" $$unformatted; exit 1; }
 	$(GO) vet -tags '$(TAGS)' ./...
 	for arch in $(CROSS); do CGO_ENABLED=0 GOARCH=$$arch $(GO) vet -tags '$(TAGS)' ./...; done
@@ -50,7 +50,7 @@ check: $(if $(SUMMARY),summary) ## gofmt, vet, vet for other machines without cg
 	$(GO) -C tools test $(if $(SUMMARY),-json) ./... $(COUNTED)
 	$(GO) tool -modfile=tools/go.mod staticcheck -tags '$(TAGS)' ./...
 	$(GO) test -tags '$(TAGS)' -run '^Test(House|Dependencies)' .
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run scripts/*; else echo "shellcheck is not installed: scripts were not looked at"; fi
+	shellcheck .ci/run scripts/*
 
 fuzz: ## runs each fuzz target for FUZZTIME (20s)
 	scripts/fuzz '$(GO)' '$(TAGS)' '$(FUZZTIME)'
@@ -112,7 +112,7 @@ clean: ## removes what make made
 help: ## prints this menu
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
-deps-test deps-demo: deps-%:
+deps-test deps-check deps-demo: deps-%:
 	@scripts/deps $*
 
 deps-release deps-qemu: deps-%:
