@@ -31,7 +31,7 @@ is put back as it was, also when your connection is gone. --undo takes all of it
 out again. Without OpenWrt only Hiên's own configuration is written.
 
 Each answer can be given by a flag; --yes takes what is proposed for the others,
-and keeps the setup if guests are served.
+and keeps the setup unless something is bad for guests.
 
 Examples:
     hien setup
@@ -47,7 +47,7 @@ type machine struct {
 	commands func(hien, config string) setup.Commands
 	run      func(ctx context.Context, argv []string) error
 	detach   func(ctx context.Context, argv []string) error
-	health   func(ctx context.Context, c *call, l setup.Language) ([]string, error)
+	health   func(ctx context.Context, c *call, l setup.Language) (setup.Seen, error)
 	outlive  func() // the terminal
 }
 
@@ -152,7 +152,7 @@ func (s *setupCall) open(lang string, yes, dryRun bool) error {
 		Watch: func(ctx context.Context) error {
 			return s.detach(ctx, []string{"/proc/self/exe", "setup", "--watch", "--config", s.config, "--state", s.state})
 		},
-		Health: func(ctx context.Context) ([]string, error) { return s.health(ctx, s.call, language) },
+		Health: func(ctx context.Context) (setup.Seen, error) { return s.health(ctx, s.call, language) },
 	}
 	return nil
 }
@@ -366,24 +366,33 @@ func (s *setupCall) watch(ctx context.Context) error {
 }
 
 // guestsSide plays a guest, and says what is bad for it.
-func guestsSide(ctx context.Context, c *call, l setup.Language) (bad []string, err error) {
+func guestsSide(ctx context.Context, c *call, l setup.Language) (setup.Seen, error) {
 	cfg, err := config.Load(c.config)
 	if err != nil {
-		return nil, err
+		return setup.Seen{}, err
 	}
 	house, err := askHouse(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return setup.Seen{}, err
 	}
 	language, _ := doctor.ParseLanguage(string(l))
 	report, err := doctor.Examine(ctx, doctor.Options{House: house, Language: language}, time.Now())
 	if err != nil {
-		return nil, err
+		return setup.Seen{}, err
 	}
-	for _, f := range report.Findings {
-		if f.Severity == doctor.Bad {
-			bad = append(bad, f.Text)
+	return seenBy(report), nil
+}
+
+// seenBy is what setup tells of the doctor's report: what is bad, and where no
+// guest was played, with what lets one be played.
+func seenBy(r *doctor.Report) (seen setup.Seen) {
+	for _, f := range r.Findings {
+		switch {
+		case f.Severity == doctor.Bad:
+			seen.Bad = append(seen.Bad, f.Text)
+		case f.ID == doctor.NoGuest:
+			seen.Unproven = append(seen.Unproven, f.Text+"\n`"+f.Command+"`")
 		}
 	}
-	return bad, nil
+	return seen
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/internal/config"
+	"github.com/hien-wifi/hien/internal/doctor"
 	"github.com/hien-wifi/hien/internal/setup"
 )
 
@@ -70,7 +72,7 @@ func newBench(t *testing.T, router string) *bench {
 			b.ran = append(b.ran, "watch")
 			return nil
 		},
-		health:  func(context.Context, *call, setup.Language) ([]string, error) { return nil, nil },
+		health:  func(context.Context, *call, setup.Language) (setup.Seen, error) { return setup.Seen{}, nil },
 		outlive: func() {},
 	}
 	t.Setenv("LC_ALL", "")
@@ -312,6 +314,26 @@ func TestTheRoutersStartPutsBackWhatNobodyConfirmed(t *testing.T) {
 	b.hasRun() // what starts next starts with these files
 	if status, out, errOut := b.hien("", "--recover"); status != 0 || out != "" {
 		t.Errorf("at the next start: status %d, saying %q %q", status, out, errOut)
+	}
+}
+
+// TestSetupDoesNotCallServedWhatNoGuestHasSeen has the doctor's report of a
+// router without kmod-veth.
+func TestSetupDoesNotCallServedWhatNoGuestHasSeen(t *testing.T) {
+	b := newBench(t, "22.03-two-radios")
+	report := &doctor.Report{Unproven: []doctor.ID{doctor.DoorOpen}, Findings: []doctor.Finding{
+		{ID: doctor.SlowPage, Severity: doctor.Warn, Text: "The page is slow."},
+		{ID: doctor.NoGuest, Severity: doctor.Note, Text: "No guest could be played.", Command: "opkg update && opkg install kmod-veth"},
+	}}
+	thisMachine.health = func(context.Context, *call, setup.Language) (setup.Seen, error) { return seenBy(report), nil }
+	status, out, errOut := b.hien("", "--yes", "--store-name", "Quán")
+	if status != 0 || strings.Contains(out, "Guests are served") || !strings.Contains(out, "portal is not proven.") ||
+		!strings.Contains(out, "- No guest could be played.\n  `opkg update && opkg install kmod-veth`\n") {
+		t.Errorf("status %d, saying %q %q; want that nothing is proven, and what would prove it", status, out, errOut)
+	}
+	b.holds(true)
+	if got := seenBy(&doctor.Report{Findings: []doctor.Finding{{ID: doctor.NoPage, Severity: doctor.Bad, Text: "No page."}}}); len(got.Unproven) != 0 || !slices.Equal(got.Bad, []string{"No page."}) {
+		t.Errorf("a report with something bad: got %+v", got)
 	}
 }
 

@@ -41,7 +41,10 @@ func Examine(ctx context.Context, o Options, now time.Time) (*Report, error) {
 			return nil, fmt.Errorf("play a guest of zone %s: %w", z.Name, err)
 		}
 		r.Phones = append(r.Phones, s.judge(p, &d)...)
-		look := Look{Zone: z.Name, Played: p.As, Why: p.Why, PageMS: ms(p.PageTook)}
+		look := Look{Zone: z.Name, Played: p.As, PageMS: ms(p.PageTook)}
+		if p.Why != nil {
+			look.Why = p.Why.Error()
+		}
 		if p.Address.IsValid() {
 			look.Address = p.Address.Addr().String()
 		}
@@ -59,8 +62,12 @@ func Examine(ctx context.Context, o Options, now time.Time) (*Report, error) {
 	return r, nil
 }
 
-// errNoLink says that a guest interface is not there.
-var errNoLink = errors.New("the interface is not there")
+// Why no guest can be played, beside what the kernel says. errNoLink says that
+// a guest interface is not there.
+var (
+	errNoLink   = errors.New("the interface is not there")
+	errUnwanted = errors.New("it was not wanted")
+)
 
 // playZone plays a guest of the zone, or the listener where there can be no
 // guest.
@@ -68,15 +75,15 @@ func (s *System) playZone(ctx context.Context, z Zone, o Options) (*Play, error)
 	link, ok := s.Links[z.Interface]
 	switch {
 	case !ok:
-		return &Play{Zone: z.Name, As: NotPlayed, Why: errNoLink.Error()}, nil
+		return &Play{Zone: z.Name, As: NotPlayed, Why: errNoLink}, nil
 	case o.NoGuest:
-		return s.playListener(ctx, z, "it was not wanted"), ctx.Err()
+		return s.playListener(ctx, z, errUnwanted), ctx.Err()
 	case link.Kind != "bridge":
-		return s.playListener(ctx, z, errNotBridge.Error()), ctx.Err()
+		return s.playListener(ctx, z, errNotBridge), ctx.Err()
 	}
 	p, err := s.playGuest(ctx, z, o.Roots)
 	if err != nil && ctx.Err() == nil {
-		return s.playListener(ctx, z, err.Error()), ctx.Err()
+		return s.playListener(ctx, z, err), ctx.Err()
 	}
 	return p, err
 }

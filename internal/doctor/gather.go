@@ -82,6 +82,8 @@ func (s *System) readFiles(f Files) error {
 	}
 	_, err := os.Stat(filepath.Join(f.Root, "/etc/openwrt_release"))
 	s.OpenWrt = err == nil
+	_, err = os.Stat(filepath.Join(f.Root, "/usr/bin/apk"))
+	s.APK = err == nil
 	for name, to := range map[string]**uci.File{"firewall": &s.Firewall, "network": &s.Network, "dhcp": &s.DHCP} {
 		if *to, err = readUCI(filepath.Join(f.Root, "/etc/config", name)); err != nil {
 			return err

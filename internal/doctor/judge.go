@@ -41,7 +41,7 @@ var needsGuest = []ID{NoDHCP, NoDNS, NoNames, PrivateNames, NoRedirect, DoorOpen
 func (s *System) judge(p *Play, d *diagnosis) []Verdict {
 	z := s.zone(p.Zone)
 	if p.As != AsGuest {
-		d.say(NoGuest, Note, z.Name, "", p.Why, z.Interface)
+		d.say(NoGuest, Note, z.Name, s.playable(p.Why), p.Why, z.Interface)
 	} else {
 		s.judgeAddress(z, p, d)
 		s.judgeNames(z, p, d)
@@ -52,6 +52,24 @@ func (s *System) judge(p *Play, d *diagnosis) []Verdict {
 	s.judgeAPI(z, p, d)
 	s.reconcile(z, p, d)
 	return p.verdicts()
+}
+
+// playable is the command that lets a guest be played, or shows why none can
+// be.
+func (s *System) playable(why error) string {
+	switch {
+	case errors.Is(why, errNoVeth) && s.OpenWrt && s.APK:
+		return "apk update && apk add kmod-veth"
+	case errors.Is(why, errNoVeth) && s.OpenWrt:
+		return "opkg update && opkg install kmod-veth"
+	case errors.Is(why, errNoVeth):
+		return "modprobe veth"
+	case errors.Is(why, errUnwanted):
+		return "hien doctor"
+	case errors.Is(why, errNoLink), errors.Is(why, errNotBridge):
+		return "ip link"
+	}
+	return "dmesg | tail"
 }
 
 // listens reports whether a program of the router listens on a port of UDP;

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hien-wifi/hien/internal/probes"
 )
@@ -127,9 +130,9 @@ func TestEachPlayHasItsMeaning(t *testing.T) {
 		{name: "the API is not announced", play: func(_ *Play, s *System) { s.Zones[0].APIName = "wifi.example.vn" }, want: []string{"warn api-unannounced"}, opens: every("yes"), phones: readsAPI},
 		{name: "the API lies", play: func(p *Play, _ *System) { p.API, p.APIErr = "https://wifi.example.vn/api", errLies }, want: []string{"bad api-broken"}, opens: every("yes"), phones: readsAPI},
 		{name: "no guest could be played", play: func(p *Play, _ *System) {
-			*p = Play{Zone: p.Zone, As: AtListener, Why: "no veth", Tries: p.Tries[:10], Page: p.Page}
+			*p = Play{Zone: p.Zone, As: AtListener, Why: errNoVeth, Tries: p.Tries[:10], Page: p.Page}
 		}, want: []string{"note no-guest"}, opens: "yes no no no no"},
-		{name: "nothing could be played", play: func(p *Play, _ *System) { *p = Play{Zone: p.Zone, As: NotPlayed, Why: "no link"} }, want: []string{"note no-guest"}},
+		{name: "nothing could be played", play: func(p *Play, _ *System) { *p = Play{Zone: p.Zone, As: NotPlayed, Why: errNoLink} }, want: []string{"note no-guest"}},
 		{name: "a rule that is missing and not missed", open: true, play: func(_ *Play, s *System) { s.Zones[0].PortalPort = 2060 }, want: []string{"warn no-input-rule"}, opens: every("yes")},
 		{name: "a rule that is missing, and explains the rest", open: true, play: func(p *Play, s *System) {
 			s.Zones[0].PortalPort = 2060
@@ -156,7 +159,7 @@ func TestEachPlayHasItsMeaning(t *testing.T) {
 				if !slices.Equal(f.Phones, c.phones) {
 					t.Errorf("%s is felt by %q, want %q", f.ID, f.Phones, c.phones)
 				}
-				if f.Command == "" && f.Severity > Note {
+				if f.Command == "" && (f.Severity > Note || f.ID == NoGuest) {
 					t.Errorf("%s has no command", f.ID)
 				}
 			}
@@ -277,6 +280,30 @@ func TestLanguages(t *testing.T) {
 	for text, want := range map[string]Language{"vi": Vietnamese, "vi_VN.UTF-8": Vietnamese, "en-GB": English, "fr": "", "": "", "C.UTF-8": ""} {
 		if got, ok := ParseLanguage(text); got != want || ok != (want != "") {
 			t.Errorf("ParseLanguage(%q) = %q, %v; want %q", text, got, ok, want)
+		}
+	}
+}
+
+func TestTheCommandSaysWhatAGuestNeeds(t *testing.T) {
+	cable := fmt.Errorf("play: %w", cableError(unix.EOPNOTSUPP))
+	for _, c := range []struct {
+		name         string
+		why          error
+		openWrt, apk bool
+		want         string
+	}{
+		{"OpenWrt to 24.10 without veth", cable, true, false, "opkg update && opkg install kmod-veth"},
+		{"OpenWrt from 25.12 on without veth", cable, true, true, "apk update && apk add kmod-veth"},
+		{"Linux without veth", cable, false, false, "modprobe veth"},
+		{"Alpine without veth", cable, false, true, "modprobe veth"},
+		{"an interface that is not there", errNoLink, true, false, "ip link"},
+		{"an interface that is no bridge", errNotBridge, true, false, "ip link"},
+		{"no guest was wanted", errUnwanted, true, false, "hien doctor"},
+		{"a kernel that refuses", cableError(unix.EPERM), true, false, "dmesg | tail"},
+	} {
+		s := &System{OpenWrt: c.openWrt, APK: c.apk}
+		if got := s.playable(c.why); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 }

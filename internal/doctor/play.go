@@ -22,7 +22,7 @@ import (
 type Play struct {
 	Zone string
 	As   string // AsGuest, AtListener or NotPlayed
-	Why  string // it was not as a guest
+	Why  error  // it was not as a guest
 
 	DHCP     dhcpLease
 	DHCPErr  error
@@ -360,7 +360,7 @@ func readAPI(status int, contentType string, body []byte) error {
 // playListener plays the probes from the router itself at the portal's port:
 // all that can be done without a guest. What the kernel does to a guest's
 // packets stays unproven.
-func (s *System) playListener(ctx context.Context, z Zone, why string) *Play {
+func (s *System) playListener(ctx context.Context, z Zone, why error) *Play {
 	p := &Play{Zone: z.Name, As: NotPlayed, Why: why}
 	dial := new(net.Dialer).DialContext
 	var tries []func() Try

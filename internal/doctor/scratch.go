@@ -36,8 +36,21 @@ type scratch struct {
 // hands it to the router itself.
 var errNotBridge = errors.New("it is no bridge")
 
+// errNoVeth says that the kernel has no virtual cables: on OpenWrt they are in
+// a package of their own, kmod-veth.
+var errNoVeth = errors.New("the kernel has no veth")
+
+// cableError is what the kernel says where no virtual cable was made.
+// It does not know a kind of interface by EOPNOTSUPP (rtnetlink(7)).
+func cableError(err error) error {
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return errNoVeth
+	}
+	return fmt.Errorf("make a virtual cable (veth): %w", err)
+}
+
 // newScratch makes a guest on a bridge, its interface up. The error wraps what
-// the kernel refused: without veth (kmod-veth on OpenWrt) or without the right
+// the kernel refused: without veth (errNoVeth) or without the right
 // to make namespaces there is no guest.
 func newScratch(l Link) (_ *scratch, err error) {
 	if l.Kind != "bridge" {
@@ -61,7 +74,7 @@ func newScratch(l Link) (_ *scratch, err error) {
 	attrs.HardwareAddr = randomMAC(0xfe)
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: nic, PeerNamespace: netlink.NsFd(s.ns), PeerHardwareAddr: s.mac}
 	if err := netlink.LinkAdd(veth); err != nil {
-		return nil, fmt.Errorf("make a virtual cable (veth): %w", err)
+		return nil, cableError(err)
 	}
 	s.port = attrs.Name
 	const noAddress = 1 // IN6_ADDR_GEN_MODE_NONE: a port speaks no IPv6

@@ -53,6 +53,7 @@ type System struct {
 	// Of OpenWrt; nil where there is none.
 	Firewall, Network, DHCP *uci.File
 	OpenWrt                 bool
+	APK                     bool // its packages are apk's, not opkg's
 
 	UDP []uint16 // ports of UDP that somebody listens on; nil: not known
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -208,22 +209,31 @@ func (o *Owner) GoUndo(ctx context.Context, p *Plan) (bool, error) {
 	return o.yes(ctx, false, goUndo, len(p.Changes))
 }
 
+// tellSeen tells how the guests are served. What no guest has seen is not
+// called served.
+func (o *Owner) tellSeen(s Seen) {
+	switch {
+	case len(s.Bad) > 0:
+		o.say(notServed)
+	case len(s.Unproven) > 0:
+		o.say(unproven)
+	default:
+		o.say(served)
+	}
+	for _, text := range slices.Concat(s.Bad, s.Unproven) {
+		o.tell("- ", "  ", text)
+	}
+}
+
 // Decide tells how the guests are served, and waits for the owner's word. When
-// he is not to be asked, a setup is kept that serves them. The error is
+// he is not to be asked, a setup is kept in which nothing is bad. The error is
 // ErrReturned when everything was put back.
 func (o *Owner) Decide(ctx context.Context, t *Trial) error {
 	fmt.Fprintln(o.out)
-	if len(t.Sick) == 0 {
-		o.say(served)
-	} else {
-		o.say(notServed)
-		for _, s := range t.Sick {
-			o.tell("- ", "  ", s)
-		}
-	}
+	o.tellSeen(t.Seen)
 	answers := make(chan bool, 1)
 	if o.Yes {
-		answers <- len(t.Sick) == 0
+		answers <- len(t.Seen.Bad) == 0
 		return t.Await(ctx, answers)
 	}
 	o.say(keepIt, int(Patience.Minutes()))

@@ -211,24 +211,25 @@ func TestTheOwnerDecides(t *testing.T) {
 		name     string
 		typed    string
 		yes      bool
-		sick     string
+		seen     setup.Seen
 		returned bool
 		says     string
 	}{
-		{"yes", "có\n", false, "", false, "Guests are served: the portal opens."},
-		{"no", "perhaps\nno\n", false, "", true, "Want yes or no."},
-		{"nothing at all", "", false, "", true, "`hien setup --confirm` in another terminal does the same"},
-		{"yes, though guests are not served", "yes\n", false, "no page", false, "- no page"},
-		{"not asked", "", true, "", false, "Guests are served"},
-		{"not asked, and guests are not served", "", true, "no page", true, "- no page"},
+		{"yes", "có\n", false, setup.Seen{}, false, "Guests are served: the portal opens."},
+		{"no", "perhaps\nno\n", false, setup.Seen{}, true, "Want yes or no."},
+		{"nothing at all", "", false, setup.Seen{}, true, "`hien setup --confirm` in another terminal does the same"},
+		{"yes, though guests are not served", "yes\n", false, setup.Seen{Bad: []string{"no page"}}, false, "- no page"},
+		{"not asked", "", true, setup.Seen{}, false, "Guests are served"},
+		{"yes, though no guest could be played", "yes\n", false, setup.Seen{Unproven: []string{"no veth"}}, false, "no guest could be played: whether phones get to the portal is not proven. Try it with a phone. - no veth Keep it so?"},
+		{"not asked, and no guest could be played", "", true, setup.Seen{Unproven: []string{"no veth"}}, false, "is not proven. Try it with a phone. - no veth"},
+		{"not asked, and what was played without a guest is bad", "", true, setup.Seen{Bad: []string{"no page"}, Unproven: []string{"no veth"}}, true, "Guests are not served as they should be: - no page - no veth"},
+		{"not asked, and guests are not served", "", true, setup.Seen{Bad: []string{"no page"}}, true, "- no page"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMachine(t, 1)
 				trial := m.try()
-				if c.sick != "" {
-					trial.Sick = []string{c.sick}
-				}
+				trial.Seen = c.seen
 				var out strings.Builder
 				began := time.Now()
 				err := setup.NewOwner(strings.NewReader(c.typed), &out, setup.English, c.yes).Decide(t.Context(), trial)
@@ -237,6 +238,9 @@ func TestTheOwnerDecides(t *testing.T) {
 				}
 				if flat := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(flat, c.says) {
 					t.Errorf("said %q, want %q in it", flat, c.says)
+				}
+				if served := strings.Contains(out.String(), "Guests are served:"); served != (len(c.seen.Bad)+len(c.seen.Unproven) == 0) {
+					t.Errorf("it says that guests are served: %t, having seen %+v", served, c.seen)
 				}
 				if c.typed == "" && !c.yes && time.Since(began) < setup.Patience {
 					t.Errorf("put back after %v, want %v", time.Since(began), setup.Patience)

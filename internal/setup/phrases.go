@@ -265,6 +265,10 @@ var phrases = map[Phrase]map[Language]string{
 	Working:   {English: "The router takes the changes over, and a guest is played. This takes up to a minute.", Vietnamese: "Bộ định tuyến đang nhận các thay đổi, rồi thử vào mạng như một vị khách. Mất tối đa một phút."},
 	served:    {English: "Guests are served: the portal opens.", Vietnamese: "Khách vào được: trang chào mở ra."},
 	notServed: {English: "Guests are not served as they should be:", Vietnamese: "Khách chưa được phục vụ đúng:"},
+	unproven: {
+		English:    "Nothing bad was found, but no guest could be played: whether phones get to the portal is not proven. Try it with a phone.",
+		Vietnamese: "Không thấy gì sai, nhưng không thử vào mạng như một vị khách được: chưa kiểm chứng điện thoại có mở được trang chào hay không. Hãy thử bằng một điện thoại.",
+	},
 	keepIt: {
 		English:    "Keep it so? Look whether the shop's own devices still work, then answer yes within %[1]d minutes; else everything is put back as it was. `hien setup --confirm` in another terminal does the same.",
 		Vietnamese: "Giữ nguyên như vậy? Hãy xem thiết bị của quán còn chạy không, rồi trả lời có trong %[1]d phút; nếu không, mọi thứ sẽ trở lại như cũ. Lệnh `hien setup --confirm` ở cửa sổ khác cũng được.",

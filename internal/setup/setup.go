@@ -31,6 +31,12 @@ type Commands struct {
 	Clean  [][]string // takes what Hiên has left in the kernel out
 }
 
+// Seen is what was seen from the guests' side.
+type Seen struct {
+	Bad      []string
+	Unproven []string // why no guest could be played: whether guests are served is not known then
+}
+
 // A Setup makes changes, on trial. Its functions are called by several
 // processes; only State stands between them.
 type Setup struct {
@@ -44,8 +50,8 @@ type Setup struct {
 	// Watch starts a process of its own that runs Guard, and returns when it
 	// watches.
 	Watch func(ctx context.Context) error
-	// Health looks from the guests' side, and says what is bad there.
-	Health func(ctx context.Context) ([]string, error)
+	// Health looks from the guests' side.
+	Health func(ctx context.Context) (Seen, error)
 
 	patience, hurry time.Duration // other than Patience and Hurry, for tests
 }
@@ -99,7 +105,7 @@ func (s *Setup) heal(ctx context.Context) error {
 
 // A Trial is a setup that is in force and waits for the owner's word.
 type Trial struct {
-	Sick   []string // what is bad on the guests' side
+	Seen   Seen
 	setup  *Setup
 	record *record
 }
@@ -134,7 +140,7 @@ func (s *Setup) Try(ctx context.Context, after map[string][]byte) (*Trial, error
 		}
 	}
 	t := &Trial{setup: s, record: r}
-	if t.Sick, err = s.health(ctx); err != nil {
+	if t.Seen, err = s.health(ctx); err != nil {
 		return undo(err)
 	}
 	if err := writeFile(s.Place.state(askedName), nil); err != nil {
@@ -150,24 +156,24 @@ func (s *Setup) drop() error {
 
 // health looks until nothing is bad any more, for a while: a network needs
 // some seconds to come up.
-func (s *Setup) health(ctx context.Context) (sick []string, err error) {
+func (s *Setup) health(ctx context.Context) (seen Seen, err error) {
 	if s.Health == nil {
-		return nil, nil
+		return Seen{}, nil
 	}
 	deadline := time.After(HealthFor)
 	for {
-		sick, err = s.Health(ctx)
-		if err == nil && len(sick) == 0 {
-			return nil, nil
+		seen, err = s.Health(ctx)
+		if err == nil && len(seen.Bad) == 0 {
+			return seen, nil
 		}
 		if err != nil && ctx.Err() == nil {
-			sick = []string{err.Error()}
+			seen = Seen{Bad: []string{err.Error()}}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return Seen{}, ctx.Err()
 		case <-deadline:
-			return sick, nil
+			return seen, nil
 		case <-time.After(healthGap):
 		}
 	}

@@ -99,7 +99,7 @@ func TestConfirmFromAnotherTerminal(t *testing.T) {
 func TestConfirmBeforeTheOwnerIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine(t, 1)
-		m.setup.Health = func(context.Context) ([]string, error) { return nil, m.setup.Place.Confirm() }
+		m.setup.Health = func(context.Context) (setup.Seen, error) { return setup.Seen{}, m.setup.Place.Confirm() }
 		trial, err := m.setup.Try(t.Context(), m.after)
 		must(t, err)
 		must(t, trial.Await(t.Context(), nil))
@@ -263,16 +263,16 @@ func TestHealthIsLookedAtForAWhile(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMachine(t, 1)
 				began := time.Now()
-				m.setup.Health = func(context.Context) ([]string, error) {
+				m.setup.Health = func(context.Context) (setup.Seen, error) {
 					if time.Since(began) < c.well {
-						return nil, errors.New("no page")
+						return setup.Seen{}, errors.New("no page")
 					}
-					return nil, nil
+					return setup.Seen{Unproven: []string{"no veth"}}, nil
 				}
 				trial, err := m.setup.Try(t.Context(), m.after)
 				must(t, err)
-				if took := time.Since(began); len(trial.Sick) != c.sick || took != c.took {
-					t.Errorf("got %q after %v, want %d after %v", trial.Sick, took, c.sick, c.took)
+				if took := time.Since(began); len(trial.Seen.Bad) != c.sick || len(trial.Seen.Unproven) != 1-c.sick || took != c.took {
+					t.Errorf("got %q after %v, want %d bad after %v", trial.Seen, took, c.sick, c.took)
 				}
 			})
 		})

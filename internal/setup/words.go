@@ -157,6 +157,7 @@ const (
 	sealKept
 	served
 	notServed
+	unproven
 	keepIt
 
 	// What a command says at its end.
