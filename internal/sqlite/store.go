@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/hien-wifi/hien"
 	"github.com/hien-wifi/hien/consent"
@@ -42,7 +43,7 @@ type Store struct {
 
 	waiting atomic.Int64           // events in the queue
 	stale   atomic.Bool            // a commit failed, so waiting is to be counted again
-	swept   atomic.Bool            // the sweep under way has deleted something
+	rests   atomic.Bool            // what was deleted may still rest in the log
 	places  atomic.Pointer[places] // of the last batch
 }
 
@@ -78,6 +79,8 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open record: %w: %w", hien.ErrStorage, err)
 	}
+	// A log that is there was left by a power cut: nobody knows what rests in it.
+	left := full(set.path + "-wal")
 	s.path, s.db = set.path, openDB(set)
 	from, to, err := s.begin(ctx)
 	if err != nil {
@@ -87,9 +90,18 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		}
 		return nil, errors.Join(err, s.db.Close())
 	}
+	if left {
+		s.emptyLog(ctx)
+	}
 	s.log.Info("the record is open", "path", s.path, "journal", string(set.journal),
 		"schema", to, "was", from, "queued", s.waiting.Load())
 	return s, nil
+}
+
+// full reports whether there is such a file with something in it.
+func full(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
 }
 
 // prepare makes directory and file and completes the settings.
@@ -192,6 +204,7 @@ func (s *Store) write(ctx context.Context, deed string, do func(*tx) error) erro
 	}
 	if err := inner.Commit(); err != nil {
 		s.stale.Store(true) // it may have reached the disk all the same
+		s.rests.Store(true)
 		return fault(s.path, deed, err)
 	}
 	s.waiting.Add(t.waiting)
@@ -218,11 +231,26 @@ func (t *tx) exec(ctx context.Context, statement string, args ...any) (int64, er
 	return r.RowsAffected()
 }
 
+// emptying is how long it may take to empty the log, the wait for the one
+// connection included.
+const emptying = 30 * time.Second
+
 // emptyLog empties the write-ahead log, so that what was erased does not rest
-// in it. With a truncated journal there is none, and the statement does nothing. The
-// erasure is done whether or not this works; the next one tries again.
+// in it. With a truncated journal there is none, and the statement does nothing.
+// The erasure is done whether or not this works, and also when whoever asked for
+// it has hung up meanwhile, so this does not end with their request. What could
+// not be emptied is tried again by the next deletion and the next sweep.
 func (s *Store) emptyLog(ctx context.Context) {
-	if _, err := s.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		s.log.Warn("the record's log still holds what was erased", "path", s.path, "err", err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), emptying)
+	defer cancel()
+	s.rests.Store(false) // before: what is deleted meanwhile may come too late for this
+	var busy, frames, moved int
+	err := s.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		err = errors.New("somebody else reads it")
+	}
+	if err != nil {
+		s.rests.Store(true)
+		s.log.Warn("the record's log still holds what was erased; the next deletion tries again", "path", s.path, "err", err)
 	}
 }

@@ -60,9 +60,9 @@ func (s *Store) Sweep(ctx context.Context, sweep hien.Sweep,
 		return hien.Swept{}, err
 	}
 	if len(w.swept.Gone) > 0 && !sweep.Dry {
-		s.swept.Store(true)
+		s.rests.Store(true)
 	}
-	if w.swept.Done && s.swept.CompareAndSwap(true, false) {
+	if w.swept.Done && s.rests.Load() {
 		s.emptyLog(ctx)
 	}
 	return w.swept, nil
