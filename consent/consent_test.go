@@ -35,6 +35,17 @@ func TestParsePurpose(t *testing.T) {
 	}
 }
 
+func TestAPageHasRoomForTwoPartners(t *testing.T) {
+	asked := []consent.Purpose{consent.VisitFrequency, "share_partner:a", consent.ContactSMS, consent.AdsAudience, consent.ProfileExtra}
+	if !consent.RoomFor("share_partner:b", asked) || !consent.RoomFor(consent.ContactZalo, asked) {
+		t.Error("a page with one partner has no room for another, or for a purpose of the shop's own")
+	}
+	asked = append(asked, "share_partner:b")
+	if consent.RoomFor("share_partner:c", asked) || !consent.RoomFor(consent.ContactZalo, asked) {
+		t.Error("a page with two partners has room for a third, or none for a purpose of the shop's own")
+	}
+}
+
 func TestOnlyCountingPurposesKeepTheNumberHome(t *testing.T) {
 	for p, want := range map[consent.Purpose]bool{
 		consent.VisitFrequency: false, consent.ProfileExtra: false,

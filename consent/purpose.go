@@ -51,6 +51,24 @@ func (p Purpose) Reaches() bool {
 	return strings.HasPrefix(string(p), sharePartner)
 }
 
+// MaxPartners is with how many partners a zone asks to share at most. Beside
+// all other purposes, and with everything as long as it may be, the page of the
+// whole notice has room for no more in the first window of its connection
+// (RFC 6928): 14 KB.
+const MaxPartners = 2
+
+// RoomFor reports whether a page that asks for these purposes has room for
+// another.
+func RoomFor(another Purpose, asked []Purpose) bool {
+	partners := 0
+	for _, p := range append(asked[:len(asked):len(asked)], another) {
+		if strings.HasPrefix(string(p), sharePartner) {
+			partners++
+		}
+	}
+	return partners <= MaxPartners
+}
+
 // An Answer is what a person said to one purpose.
 type Answer struct {
 	Purpose Purpose `json:"purpose"`

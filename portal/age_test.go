@@ -72,6 +72,16 @@ func TestTheAgeIsCarriedThroughTheNotice(t *testing.T) {
 	}
 }
 
+// TestTicksAreCarriedThroughTheNotice: its page has them in one field, however
+// many there are.
+func TestTicksAreCarriedThroughTheNotice(t *testing.T) {
+	d := open(t, newHouse())
+	d.post(t, "/notice", d.filled("0987", consent.VisitFrequency, consent.ContactZalo)).wants(t, `name="purpose" value="visit_frequency contact_zalo"`)
+	back := d.filled("0987")
+	back.Set("purpose", "visit_frequency contact_zalo no_purpose contact_zalo")
+	d.post(t, "/", back).wants(t, `value="visit_frequency" checked`, `value="contact_zalo" checked`)
+}
+
 func TestAPlayAreaAsksNothing(t *testing.T) {
 	h := newHouse()
 	h.zone.Children = true

@@ -162,11 +162,12 @@ const (
 	tooYoung = "no"
 )
 
-// given is what the guest has typed and ticked.
+// given is what the guest has typed and ticked: a field for each purpose from
+// the first page, one for all of them from the notice's.
 func given(r *http.Request) templates.Given {
 	in := templates.Given{Phone: r.PostForm.Get("phone"), OfAge: r.PostForm.Get("age") == ofAge}
-	for _, name := range r.PostForm["purpose"] {
-		if p, err := consent.ParsePurpose(name); err == nil && !slices.Contains(in.Ticked, p) {
+	for _, p := range templates.ParseAsked(strings.Join(r.PostForm["purpose"], " ")) {
+		if !slices.Contains(in.Ticked, p) {
 			in.Ticked = append(in.Ticked, p)
 		}
 	}

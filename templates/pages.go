@@ -178,6 +178,10 @@ func (n NoticePage) Render(w io.Writer) error { return render(w, "notice", n) }
 // Asked is what the notice asks for, for the form to carry along.
 func (n NoticePage) Asked() string { return Asked(n.Notice) }
 
+// Ticked lists the purposes that the person has ticked, as Asked does: one
+// field is shorter than one for each.
+func (n NoticePage) Ticked() string { return list(n.Given.Ticked) }
+
 // Typed is the number as it was typed.
 func (n NoticePage) Typed() string { return shown(n.Given.Phone) }
 

@@ -414,7 +414,7 @@ func writeNotice(b *bytes.Buffer, data any) {
 	for _, v2 := range p.Notice.Asks {
 		b.WriteString(`<li>`)
 		escape(b, v2.Line)
-		b.WriteString(` <br><small>`)
+		b.WriteString(`<br><small>`)
 		escape(b, v2.Detail)
 		b.WriteString(`</small></li>`)
 	}
@@ -435,9 +435,9 @@ func writeNotice(b *bytes.Buffer, data any) {
 	b.WriteString(`"><input type="hidden" name="asked" value="`)
 	escape(b, p.Asked())
 	b.WriteString(`">`)
-	for _, v6 := range p.Given.Ticked {
+	if len(p.Given.Ticked) != 0 {
 		b.WriteString(`<input type="hidden" name="purpose" value="`)
-		escape(b, string(v6))
+		escape(b, p.Ticked())
 		b.WriteString(`">`)
 	}
 	b.WriteString(`<div class="one"><button class="b">`)

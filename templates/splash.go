@@ -98,9 +98,18 @@ func (s Splash) Asked() string { return Asked(s.Notice) }
 
 // Asked lists the purposes of a notice in the form that ParseAsked reads.
 func Asked(n consent.Notice) string {
-	var names []string
+	var purposes []consent.Purpose
 	for _, a := range n.Asks {
-		names = append(names, string(a.Purpose))
+		purposes = append(purposes, a.Purpose)
+	}
+	return list(purposes)
+}
+
+// list writes purposes in the form that ParseAsked reads.
+func list(purposes []consent.Purpose) string {
+	var names []string
+	for _, p := range purposes {
+		names = append(names, string(p))
 	}
 	return strings.Join(names, " ")
 }

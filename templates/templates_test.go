@@ -21,10 +21,13 @@ import (
 )
 
 // Everything is what a zone can ask for at most, and with the longest words.
-var everything = []consent.Purpose{
-	consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS,
-	consent.AdsAudience, consent.ProfileExtra, "share_partner:tra-sua-hoa-sua_quan-ben-canh-01",
-}
+var everything = func() []consent.Purpose {
+	all := []consent.Purpose{consent.VisitFrequency, consent.ContactZalo, consent.ContactSMS, consent.AdsAudience, consent.ProfileExtra}
+	for i := range consent.MaxPartners {
+		all = append(all, consent.Purpose(fmt.Sprintf("share_partner:tra-sua-hoa-sua_quan-ben-canh-%02d", i+1)))
+	}
+	return all
+}()
 
 const (
 	longStore = "Cà phê Sân Vườn Nguyễn Thị Phượng Vỹ, chi nhánh Đường Nguyễn Huệ"

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/hien-wifi/hien/consent"
 	"github.com/hien-wifi/hien/internal/dns"
 )
 
@@ -118,7 +120,7 @@ func zoneKind() kind[zone] {
 		{name: "terms", allowed: textAllowed(400),
 			manual: "The rules of the house for its WiFi, shown to everybody before they come in.",
 			set:    func(z *zone, v string) bool { return setText(&z.Terms, v, 400) }},
-		{name: "purpose", list: true, allowed: "visit_frequency, contact_zalo, contact_sms, ads_audience, profile_extra or share_partner:<id>, each once",
+		{name: "purpose", list: true, allowed: fmt.Sprintf("visit_frequency, contact_zalo, contact_sms, ads_audience, profile_extra or share_partner:<id>, each once, and at most %d partners, for whom the page has room", consent.MaxPartners),
 			manual: "A use of data that is asked for on its own, with a box that is not ticked. `visit_frequency`: visits are counted. `contact_zalo`, `contact_sms`: the brand writes, by that way. `ads_audience`: the number may stand in audiences of social networks. `profile_extra`: what the person tells the staff may be noted; the portal itself asks for nothing more. `share_partner:<id>`: a partner, who is named so, gets the data. Without any, nothing is asked; nor while a fact is missing that the notice needs (`controller_name` and what follows it), or where there is no `sender`.",
 			set:    addPurpose},
 		{name: "children", unset: "0", allowed: "1 or 0",

@@ -214,7 +214,7 @@ func ascii(v string) bool {
 
 func addPurpose(z *zone, v string) bool {
 	p, err := consent.ParsePurpose(v)
-	if err != nil || slices.Contains(z.Purposes, p) {
+	if err != nil || slices.Contains(z.Purposes, p) || !consent.RoomFor(p, z.Purposes) {
 		return false
 	}
 	z.Purposes = append(z.Purposes, p)

@@ -345,9 +345,13 @@ func setPurposes(q *Questions, v string) error {
 		if err != nil {
 			return refuse(badPurpose, word)
 		}
-		if !slices.Contains(q.Purposes, p) {
-			q.Purposes = append(q.Purposes, p)
+		if slices.Contains(q.Purposes, p) {
+			continue
 		}
+		if !consent.RoomFor(p, q.Purposes) {
+			return refuse(manyPartners, consent.MaxPartners)
+		}
+		q.Purposes = append(q.Purposes, p)
 	}
 	if len(q.Purposes) == 0 {
 		return refuse(badPurpose, v)

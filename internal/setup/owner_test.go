@@ -141,6 +141,8 @@ func TestAnswersByFlags(t *testing.T) {
 		"radios":    {"radio0,radio9", "--radios: There is no WiFi device radio9"},
 		"owe":       {"maybe", "--owe: Want yes or no"},
 		"purposes":  {"spam", `--purposes: "spam" is no purpose`},
+		// The page has room for so many.
+		"purposes ": {"share_partner:a,1,share_partner:b,share_partner:a,share_partner:c", "--purposes: The page has room for 2 partners"},
 		"seal-key":  {"key", "--seal-key: A seal key is hien-seal-1:"},
 		"sender":    {"pigeon", `--sender: "pigeon" is no way`},
 		// The purpose must reach the person.

@@ -118,6 +118,10 @@ var phrases = map[Phrase]map[Language]string{
 		English:    "Want yes or no.",
 		Vietnamese: "Cần trả lời có hoặc không.",
 	},
+	manyPartners: {
+		English:    "The page has room for %[1]v partners (share_partner), no more.",
+		Vietnamese: "Trang chỉ đủ chỗ cho tối đa %[1]v đối tác (share_partner).",
+	},
 	badPurpose: {
 		English:    "%[1]q is no purpose: want numbers or names from the list, with commas between them, or none.",
 		Vietnamese: "%[1]q không phải mục đích nào: cần số hoặc tên trong danh sách, cách nhau bằng dấu phẩy, hoặc none.",

@@ -97,6 +97,7 @@ const (
 	cannotOWE
 	badYes
 	badPurpose
+	manyPartners
 	badSender
 	staffReaches
 	needAnswer
