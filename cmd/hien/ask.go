@@ -66,7 +66,7 @@ func showStatus(ctx context.Context, c *call) error {
 	}
 	client, err := c.dial()
 	if err != nil {
-		return err
+		return whyNotRunning(err)
 	}
 	s, err := client.Status(ctx)
 	if err != nil {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/setup"
 )
 
 // leastMemory is what a router must have: below it the kernel would sooner or
@@ -34,7 +38,19 @@ func memorySuffices(meminfo string) error {
 		if err != nil || kib<<10 >= leastMemory {
 			return nil
 		}
-		return fmt.Errorf("this router has %d MiB of memory and hien needs %d: it would run out of it and take the shop's network along. Put hien on a router with 128 MB or more; this one can stay as an access point", kib>>10, leastMemory>>20)
+		return setup.SmallRouter(kib>>10, leastMemory>>20)
 	}
 	return nil
+}
+
+// whyNotRunning says of a daemon that does not run that it cannot, where there
+// is too little memory: to start it would not help.
+func whyNotRunning(err error) error {
+	if !errors.Is(err, control.ErrNotRunning) {
+		return err
+	}
+	if small := enoughMemory(); small != nil {
+		return fmt.Errorf("%w. %w", control.ErrNotRunning, small)
+	}
+	return err
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hien-wifi/hien/internal/world"
 )
@@ -56,7 +59,7 @@ func TestARouterWithTooLittleMemoryIsRefused(t *testing.T) {
 		{"a router of 256 MB", account("250104 kB"), ""},
 		{"a router of 128 MB", account("121640 kB"), ""},
 		{"just enough", account("98304 kB"), ""},
-		{"one KiB too little", account("98303 kB"), "has 95 MiB of memory and hien needs 96"},
+		{"one KiB too little", account("98303 kB"), "has 95 MiB of memory and Hiên needs 96"},
 		{"a router of 64 MB", account("58904 kB"), "has 57 MiB of memory"},
 		{"a computer with very much", account("281474976710655 kB"), ""},
 		{"more than any number", account("99999999999999999999 kB"), ""},
@@ -77,6 +80,34 @@ func TestARouterWithTooLittleMemoryIsRefused(t *testing.T) {
 				t.Errorf("got %v, want it to say %q and what to do", err, c.want)
 			}
 		})
+	}
+}
+
+// small gives this process, and what it starts, a router's account of 64 MB.
+func small(t *testing.T) {
+	t.Helper()
+	world.Need(t) // the process is in a mount namespace of its own
+	account := write(t, filepath.Join(t.TempDir(), "meminfo"), "MemTotal:          58904 kB\nMemFree:           21044 kB\n")
+	if err := unix.Mount(account, "/proc/meminfo", "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount("/proc/meminfo", 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStatusSaysThatThereIsTooLittleMemory(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, filepath.Join(dir, "hien"), "config hien 'main'\n\toption store_id 'a'\n\toption store_name 'A'\n\toption data_dir '"+dir+"/data'\n\toption run_dir '"+dir+"/run'\nconfig zone 'guest'\n\toption interface 'br-guest'\n")
+	if _, _, says := said(t, "status", "--config", path); !strings.Contains(says, "start it with `hien run`") {
+		t.Errorf("with enough memory: says %q, want what starts it", says)
+	}
+	small(t)
+	status, _, says := said(t, "status", "--config", path)
+	if status != 1 || !strings.Contains(says, "Hiên is not running. This router has 57 MiB of memory and Hiên needs 96") || strings.Contains(says, "hien run") {
+		t.Errorf("status %d, says %q; want 1 and that there is too little memory", status, says)
 	}
 }
 

@@ -183,6 +183,9 @@ func (s *setupCall) router(ctx context.Context) (*setup.Router, *setup.Questions
 }
 
 func (s *setupCall) dryRun(ctx context.Context) error {
+	if err := enoughMemory(); err != nil {
+		return err
+	}
 	r, q, err := s.router(ctx)
 	if err != nil {
 		return err
@@ -202,6 +205,9 @@ func (s *setupCall) dryRun(ctx context.Context) error {
 }
 
 func (s *setupCall) setUp(ctx context.Context) error {
+	if err := enoughMemory(); err != nil {
+		return err // before anything is asked or made: the daemon would not run
+	}
 	unlock, err := s.setup.One(ctx)
 	if err != nil {
 		return err

@@ -317,6 +317,27 @@ func TestTheRoutersStartPutsBackWhatNobodyConfirmed(t *testing.T) {
 	}
 }
 
+func TestSetupOfASmallRouterAsksNothing(t *testing.T) {
+	b := newBench(t, "22.03-two-radios")
+	small(t)
+	for _, args := range [][]string{{}, {"--dry-run"}, {"--yes", "--store-name", "Quán"}} {
+		status, out, errOut := b.hien("Quán\n", append(args, "--lang", "vi")...)
+		if status != 1 || out != "" || !strings.HasPrefix(errOut, "Bộ định tuyến này có 57 MiB bộ nhớ (RAM), mà Hiên cần 96") {
+			t.Errorf("hien setup %q: status %d, saying %q %q; want that there is too little memory, and nothing else", args, status, out, errOut)
+		}
+	}
+	b.holds(false)
+	if _, err := os.Stat(b.state()); err == nil {
+		t.Error("there is something in the state's directory")
+	}
+	// What takes it out again works: the memory may have been enough before.
+	for mode, says := range map[string]string{"--recover": "", "--confirm": "No setup waits to be confirmed.", "--undo": "Everything is so already.\n"} {
+		if _, out, errOut := b.hien("", mode); out+errOut != says {
+			t.Errorf("hien setup %s says %q %q, want %q", mode, out, errOut, says)
+		}
+	}
+}
+
 // TestSetupDoesNotCallServedWhatNoGuestHasSeen has the doctor's report of a
 // router without kmod-veth.
 func TestSetupDoesNotCallServedWhatNoGuestHasSeen(t *testing.T) {

@@ -74,6 +74,10 @@ var phrases = map[Phrase]map[Language]string{
 		English:    "This OpenWrt has no network, DHCP or firewall configuration in /etc/config: it is not the shop's router.",
 		Vietnamese: "OpenWrt này không có cấu hình network, dhcp hoặc firewall trong /etc/config: đây không phải bộ định tuyến của quán.",
 	},
+	smallRouter: {
+		English:    "This router has %[1]d MiB of memory and Hiên needs %[2]d: it would run out of it and take the shop's network along. Put Hiên on a router with 128 MB or more; this one can stay as an access point.",
+		Vietnamese: "Bộ định tuyến này có %[1]d MiB bộ nhớ (RAM), mà Hiên cần %[2]d: sẽ có lúc hết bộ nhớ và kéo theo cả mạng của quán. Hãy dùng bộ định tuyến có RAM từ 128 MB; máy này có thể giữ lại làm điểm phát WiFi (access point).",
+	},
 	noWAN: {
 		English:    "The firewall has no zone wan, by which guests would reach the internet. Hiên must run on the router itself, not on an access point behind it.",
 		Vietnamese: "Tường lửa không có vùng wan để khách ra internet. Hiên phải chạy trên chính bộ định tuyến, không phải trên điểm phát WiFi (access point) phía sau nó.",

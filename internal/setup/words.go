@@ -65,6 +65,10 @@ func (r *Refusal) Unwrap() error {
 
 func refuse(p Phrase, args ...any) *Refusal { return &Refusal{Note{p, args}} }
 
+// SmallRouter refuses a machine of which the kernel has less memory than is
+// needed; both are in MiB.
+func SmallRouter(has, needs uint64) error { return refuse(smallRouter, has, needs) }
+
 // The refusals.
 const (
 	unreadable Phrase = iota
@@ -85,6 +89,7 @@ const (
 	noSealKey
 	noInterface
 	noRouter
+	smallRouter
 	noWAN
 	takenBridge
 	takenZone

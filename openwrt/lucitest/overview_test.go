@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hien-wifi/hien/internal/control"
+	"github.com/hien-wifi/hien/internal/setup"
 )
 
 func TestOverviewTellsHowTheShopIs(t *testing.T) {
@@ -112,6 +113,12 @@ func TestOverviewWithoutDaemon(t *testing.T) {
 	b.show("overview", "en", owner)
 	if got, want := b.text("[role=status]"), strings.ReplaceAll(why, "`", ""); strings.TrimSpace(got) != want {
 		t.Errorf("the page says %q, want %q", got, want)
+	}
+
+	r.fails("status", "Hiên is not running. "+setup.SmallRouter(57, 96).Error())
+	b.show("overview", "vi", owner)
+	if got, want := strings.TrimSpace(b.text("[role=status]")), "Hiên chưa chạy. Bộ định tuyến này có 57 MiB bộ nhớ (RAM), mà Hiên cần 96: "; !strings.HasPrefix(got, want) {
+		t.Errorf("with too little memory the page says %q, want %q", got, want)
 	}
 }
 

@@ -50,6 +50,7 @@ const sentences = (_ => [
 
 	/* why something was not done */
 	_('Hiên is not running (%s'),
+	_('Hiên is not running. This router has %s MiB of memory and Hiên needs %s: it would run out of it and take the shop\'s network along. Put Hiên on a router with 128 MB or more; this one can stay as an access point.'),
 	_('it has no pass'),
 	_('the device is blocked'),
 	_('it would be let in again at once'),
