@@ -339,6 +339,14 @@ func (p *Policy) faults() (faults []string) {
 			fault("paragraph %d: there is no when %q", i+1, para.When)
 		}
 	}
+	for _, name := range p.mustTell() {
+		if !slices.ContainsFunc(p.Body, func(para Paragraph) bool { return strings.Contains(para.VI, name) && strings.Contains(para.EN, name) }) {
+			fault("no paragraph tells %s", name)
+		}
+	}
+	if !slices.ContainsFunc(p.Body, func(para Paragraph) bool { return para.When == "access_log" }) { // R-LOG-3
+		fault("no paragraph is for when \"access_log\"")
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Purposes)) {
 		use := p.Purposes[name]
 		words("purpose "+name, Words{use.VI.Line, use.EN.Line})
@@ -353,7 +361,7 @@ func (p *Policy) faults() (faults []string) {
 		}
 	}
 	for _, f := range p.Needs {
-		if !slices.Contains([]Fact{FactName, FactAddress, FactTaxID, FactContact}, f) {
+		if _, ok := places[f]; !ok {
 			fault("it needs %s, which no configuration has", f)
 		}
 	}
@@ -375,6 +383,21 @@ func (p *Policy) faults() (faults []string) {
 	}
 	return faults
 }
+
+// mustTell are the names without which a body would not tell who decides, or
+// who gets data and where it goes (R-CON-4).
+func (p *Policy) mustTell() []string {
+	names := []string{"{recipients}", "{carriers}", "{operator}", "{transfer}"}
+	for _, f := range p.Needs {
+		if name, ok := places[f]; ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// places are the names by which the facts that a policy can need stand in a text.
+var places = map[Fact]string{FactName: "{controller}", FactAddress: "{address}", FactTaxID: "{tax_id}", FactContact: "{contact}"}
 
 // placeholders are the names that a text may hold.
 const placeholders = "{store} {controller} {address} {tax_id} {contact} {recipients} {carriers} {operator} {transfer} {law} {age} {ask_again_days} {visit_months} {idle_months} {unproven_hours} {evidence_months} {access_log_months} {withdraw_days} {erase_days} {partner} {max}"

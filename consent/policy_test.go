@@ -235,6 +235,10 @@ func TestADamagedPolicyIsRefused(t *testing.T) {
 		"a channel without a cap":      {edit(`"max_per_month": 2`, `"max_per_month": 0`), "no max_per_month"},
 		"a fact that no shop can tell": {edit(`"controller_name"`, `"controller_mood"`), "controller_mood"},
 		"a condition that is none":     {edit(`"when": "number"`, `"when": "numbr"`), "there is no when"},
+		"recipients that it hides":     {edit(`: {recipients}."`, `."`), "no paragraph tells {recipients}"},
+		"carriers that it hides":       {edit(`chuyển cho {carriers}`, `chuyển đi`), "no paragraph tells {carriers}"},
+		"a tax id that it hides":       {edit(`, tax id {tax_id}`, ``), "no paragraph tells {tax_id}"},
+		"a log that it hides":          {edit(`"when": "access_log"`, `"when": "reaches"`), "no paragraph is for when \"access_log\""},
 		"something behind its end":     {append(slices.Clone(good), "{}"...), "follows its end"},
 		"too large":                    {[]byte(strings.Repeat(" ", 300<<10)), "at most"},
 	} {
