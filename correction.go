@@ -142,6 +142,19 @@ func (g *Gateway) correction(d Device, people []Person, phone Phone, now Moment)
 		}
 	}
 	c.Events, err = tellLead(p.Consent, p.Consent.Agreed(), c.Key, now,
-		Facts{Store: s.StoreID, Zone: d.Guest.Zone, Anew: p.Anew, Sealed: c.Sealed, SealedFor: p.SealedFor})
+		Facts{Store: s.StoreID, Zone: d.Guest.Zone, Anew: p.Anew, Sealed: c.Sealed, SealedFor: p.SealedFor},
+		func(purpose consent.Purpose) Bound {
+			return s.bound(p.proofOf(purpose), purpose, p.Answered[purpose].Substance)
+		})
 	return c, err
+}
+
+// proofOf is the latest consent by which a person agreed to a purpose.
+func (p Person) proofOf(purpose consent.Purpose) (proof consent.ID) {
+	for _, g := range p.Given {
+		if g.Consent.Allows(purpose) {
+			proof = g.Consent.ID()
+		}
+	}
+	return proof
 }

@@ -42,10 +42,31 @@ type Facts struct {
 	Previous  LeadKey           `json:"previous,omitempty"`   // by which the person was known upstream before
 	Sealed    SealedPhone       `json:"sealed,omitempty"`     // LeadGiven, where the purpose reaches the person
 	SealedFor consent.ID        `json:"sealed_for,omitempty"` // the consent to which the sealed number is bound
+	Bound     *Bound            `json:"bound,omitempty"`      // LeadGiven, where the purpose reaches the person
 	Visit     *VisitFacts       `json:"visit,omitempty"`      // StoreVisited
 	Withdrawn []consent.Purpose `json:"withdrawn,omitempty"`  // Withdrawn
 	Erased    []consent.Purpose `json:"erased,omitempty"`     // Erased: everything that the person was ever asked for
 	Anew      bool              `json:"anew,omitempty"`       // the person was erased, and this is of a consent since: upstream is to take it again
+}
+
+// A Bound is by what and how often a person may be reached for a purpose, as
+// the notice told that was agreed to (R-MKT-1, R-MKT-2).
+type Bound struct {
+	Proof       consent.ID `json:"proof"` // the consent, in the ledger and on the person's receipt
+	Channels    []string   `json:"channels,omitempty"`
+	MaxPerMonth int        `json:"max_per_month,omitempty"` // 0: not known any more, as are the channels
+}
+
+// bound is the bound of a purpose that was agreed to by the consent proof, under
+// a notice of that substance. Under another than today's the policy's channels
+// and cap are not what was shown, and none are told.
+func (s *Settings) bound(proof consent.ID, p consent.Purpose, substance consent.Hash) Bound {
+	b := Bound{Proof: proof}
+	if s.Asker.Policy != nil && substance == s.Asker.Substance() {
+		use, _ := s.Asker.Policy.Use(p)
+		b.Channels, b.MaxPerMonth = use.Channels, use.MaxPerMonth
+	}
+	return b
 }
 
 // VisitFacts are what is told of a visit.
@@ -63,6 +84,8 @@ func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey
 		return Event{}, fmt.Errorf("event %s: consent %s does not allow %s", kind, c.ID(), p)
 	case kind == Withdrawn, kind == Erased:
 		return Event{}, fmt.Errorf("event %s: it is made by NewWithdrawal or NewErasure", kind)
+	case f.Bound != nil && !p.Reaches():
+		return Event{}, fmt.Errorf("event %s: %s does not reach the person and has no bound", kind, p)
 	case f.Sealed != "" && !p.Reaches():
 		return Event{}, fmt.Errorf("event %s: %s does not reach the person and carries no number", kind, p)
 	case user == "":
@@ -77,7 +100,7 @@ func NewEvent(c consent.Consent, p consent.Purpose, kind EventKind, user LeadKey
 // each purpose agreed to the lead. The sealed number goes with those that reach
 // the person, and Anew with each: a withdrawal may take any of them out of the
 // queue before it is sent.
-func tellLead(c consent.Consent, agreed []consent.Purpose, user LeadKey, at Moment, f Facts) (events []Event, err error) {
+func tellLead(c consent.Consent, agreed []consent.Purpose, user LeadKey, at Moment, f Facts, bound func(consent.Purpose) Bound) (events []Event, err error) {
 	tell := func(p consent.Purpose, kind EventKind, f Facts) {
 		if err == nil {
 			var e Event
@@ -90,7 +113,10 @@ func tellLead(c consent.Consent, agreed []consent.Purpose, user LeadKey, at Mome
 	tell(agreed[0], ConsentChanged, answer)
 	for _, p := range agreed {
 		about := f
-		if !p.Reaches() {
+		if p.Reaches() {
+			b := bound(p)
+			about.Bound = &b
+		} else {
 			about.Sealed, about.SealedFor = "", ""
 		}
 		tell(p, LeadGiven, about)

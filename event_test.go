@@ -33,6 +33,9 @@ func TestNoConsentNoEvent(t *testing.T) {
 		"a number under a purpose that only counts": func() (hien.Event, error) {
 			return hien.NewEvent(counted, consent.VisitFrequency, hien.LeadGiven, "k1:a", now, sealed)
 		},
+		"a bound under a purpose that only counts": func() (hien.Event, error) {
+			return hien.NewEvent(counted, consent.VisitFrequency, hien.LeadGiven, "k1:a", now, hien.Facts{Bound: &hien.Bound{Proof: "c1"}})
+		},
 		"a withdrawal by the wrong door": func() (hien.Event, error) {
 			return hien.NewEvent(counted, consent.VisitFrequency, hien.Withdrawn, "k1:a", now, hien.Facts{})
 		},

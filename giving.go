@@ -384,7 +384,7 @@ func (g *Gateway) optIn(d Device, f *Form, phone Phone, key LeadKey, m Member, n
 		o.Events = append(o.Events, renamed)
 	}
 	facts.Sealed, facts.SealedFor = o.Sealed, f.Consent
-	told, err := tellLead(standing, f.Agreed, key, now, facts)
+	told, err := tellLead(standing, f.Agreed, key, now, facts, func(p consent.Purpose) Bound { return s.bound(f.Consent, p, f.Notice.Substance) })
 	o.Events = append(o.Events, told...)
 	return o, err
 }

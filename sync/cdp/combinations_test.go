@@ -46,6 +46,10 @@ func (p *phone) Send(_ context.Context, m hien.Message) (hien.Proof, error) {
 // each combination of what is asked, stay, take the first purpose back and then
 // everything, and holds what goes upstream against a golden file for each.
 func TestWhatGoesUpstreamForEachAnswer(t *testing.T) {
+	policy, err := consent.LoadPolicy("vn-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for bits := range 1 << len(asked) {
 		var agreed []consent.Purpose
 		name := "nothing"
@@ -59,9 +63,9 @@ func TestWhatGoesUpstreamForEachAnswer(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			calls := upstream(t, agreed)
+			calls := upstream(t, policy, agreed)
 			for _, c := range calls {
-				tellsTheTruth(t, c, agreed)
+				tellsTheTruth(t, policy, c, agreed)
 			}
 			golden(t, filepath.Join("testdata", "combinations", name+".txt"), readable(t, agreed, calls))
 		})
@@ -69,7 +73,7 @@ func TestWhatGoesUpstreamForEachAnswer(t *testing.T) {
 }
 
 // upstream is what goes to a platform about one guest, in order.
-func upstream(t *testing.T, agreed []consent.Purpose) (calls []map[string]any) {
+func upstream(t *testing.T, policy *consent.Policy, agreed []consent.Purpose) (calls []map[string]any) {
 	t.Helper()
 	ctx, dir, log := t.Context(), t.TempDir(), slog.New(slog.DiscardHandler)
 	router := hien.NewRouterKey()
@@ -88,10 +92,6 @@ func upstream(t *testing.T, agreed []consent.Purpose) (calls []map[string]any) {
 		t.Fatal(err)
 	}
 	seal, _, err := hien.NewSealKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, err := consent.LoadPolicy("vn-2026")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func subjectOf(t *testing.T, record *sqlite.Store) consent.ID {
 }
 
 // tellsTheTruth holds what no event may break, whatever was agreed to.
-func tellsTheTruth(t *testing.T, call map[string]any, agreed []consent.Purpose) {
+func tellsTheTruth(t *testing.T, policy *consent.Policy, call map[string]any, agreed []consent.Purpose) {
 	t.Helper()
 	told, _ := call["properties"].(map[string]any)
 	if call["type"] == "identify" {
@@ -203,6 +203,17 @@ func tellsTheTruth(t *testing.T, call map[string]any, agreed []consent.Purpose) 
 	}
 	if bytes.Contains(fmt.Append(nil, call), []byte("s1:")) != sealed {
 		t.Errorf("%v for %q: the sealed number stands elsewhere", call["type"], purpose)
+	}
+	for _, p := range asked {
+		name := strings.ReplaceAll(string(p), ":", "_")
+		use, _ := policy.Use(p)
+		told, want := fmt.Sprint(told[name+"_channels"], told[name+"_max_per_month"]), "<nil> <nil>"
+		if call["type"] == "identify" && p == purpose && p.Reaches() {
+			want = fmt.Sprint(use.Channels, use.MaxPerMonth)
+		}
+		if told != want {
+			t.Errorf("%v for %q tells of %s %s; want %s", call["type"], purpose, p, told, want)
+		}
 	}
 	management := call["context"].(map[string]any)["consentManagement"].(map[string]any)
 	if n := len(anys(management["allowedConsentIds"])) + len(anys(management["deniedConsentIds"])); n != len(said) {
@@ -246,7 +257,7 @@ func readable(t *testing.T, agreed []consent.Purpose, calls []map[string]any) st
 				value = "<new>"
 			case strings.HasSuffix(name, "sealed_phone"):
 				value = named("sealed number", value)
-			case strings.HasSuffix(name, "sealed_for"):
+			case strings.HasSuffix(name, "sealed_for"), strings.HasSuffix(name, "_proof"):
 				value = named("consent", value)
 			}
 			fmt.Fprintf(&b, "    %-66s %s\n", name, value)

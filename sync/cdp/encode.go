@@ -3,6 +3,7 @@ package cdp
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hien-wifi/hien"
@@ -112,6 +113,7 @@ func encodeEvent(e hien.Event, now hien.Moment) ([]json.RawMessage, error) {
 		if f.Sealed != "" {
 			told["sealed_phone"], told["sealed_for"] = f.Sealed, f.SealedFor
 		}
+		tellBound(told, e.Purpose(), f.Bound)
 	case hien.ConsentChanged:
 		c.Event, c.Properties = eventConsent, told
 	case hien.Withdrawn:
@@ -139,6 +141,11 @@ func encodeEvent(e hien.Event, now hien.Moment) ([]json.RawMessage, error) {
 		// The traits that a lead was given with are emptied.
 		c.Type, c.Event, c.Properties, c.MessageID = "identify", "", nil, c.MessageID+secondCall
 		c.Traits = map[string]any{"store_id": f.Store, "sealed_phone": nil, "sealed_for": nil}
+		for _, p := range f.Erased {
+			if p.Reaches() {
+				c.Traits[boundTrait(p, "proof")], c.Traits[boundTrait(p, "channels")], c.Traits[boundTrait(p, "max_per_month")] = nil, nil, nil
+			}
+		}
 		calls = append(calls, c)
 	}
 	var texts []json.RawMessage
@@ -150,6 +157,27 @@ func encodeEvent(e hien.Event, now hien.Moment) ([]json.RawMessage, error) {
 		texts = append(texts, text)
 	}
 	return texts, nil
+}
+
+// tellBound tells by what and how often a person may be reached, under names of
+// the purpose's own: a platform merges the traits of a person's leads, and those
+// of one purpose must not stand for another. Where the bound is not known, that
+// of an earlier lead is taken back.
+func tellBound(told map[string]any, p consent.Purpose, b *hien.Bound) {
+	if b == nil { // no purpose that reaches anybody, or queued by an earlier release
+		return
+	}
+	var channels, most any
+	if b.MaxPerMonth > 0 {
+		channels, most = b.Channels, b.MaxPerMonth
+	}
+	told[boundTrait(p, "proof")], told[boundTrait(p, "channels")], told[boundTrait(p, "max_per_month")] = b.Proof, channels, most
+}
+
+// boundTrait names a trait of a purpose: contact_zalo_channels,
+// share_partner_tra-sua_proof.
+func boundTrait(p consent.Purpose, of string) string {
+	return strings.ReplaceAll(string(p), ":", "_") + "_" + of
 }
 
 // tellVisit tells of a visit in whole minutes and days, which is as much as a

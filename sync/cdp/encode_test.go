@@ -79,7 +79,9 @@ func visits(t testing.TB, n int) []hien.Event {
 func TestHowEventsAreWritten(t *testing.T) {
 	all := []consent.Purpose{consent.VisitFrequency, consent.ContactZalo, consent.AdsAudience, "share_partner:tra-sua"}
 	zone := hien.Facts{Zone: "guest"}
-	lead := hien.Facts{Zone: "guest", Sealed: sealed, SealedFor: "c0000000000000000000000000000001"}
+	lead := hien.Facts{Zone: "guest", Sealed: sealed, SealedFor: "c0000000000000000000000000000001",
+		Bound: &hien.Bound{Proof: "c0000000000000000000000000000001", Channels: []string{"zalo", "sms"}, MaxPerMonth: 2}}
+	unbound := hien.Facts{Zone: "guest", Bound: &hien.Bound{Proof: "c0000000000000000000000000000001"}}
 	visit := func(v hien.VisitFacts) hien.Facts { return hien.Facts{Zone: "guest", Visit: &v} }
 	guessed := hien.Moment{Wall: guess, Boot: bootA, Up: time.Minute}
 	at := func(boot string, w time.Time, up time.Duration, inStep bool) hien.Moment {
@@ -92,6 +94,7 @@ func TestHowEventsAreWritten(t *testing.T) {
 	}{
 		{"lead-zalo", sending, []hien.Event{event(t, 1, hien.LeadGiven, consent.ContactZalo, happened, lead, given(t, consent.ContactZalo))}},
 		{"lead-partner", sending, []hien.Event{event(t, 2, hien.LeadGiven, "share_partner:tra-sua", happened, lead, given(t, all...))}},
+		{"lead-of-an-earlier-notice", sending, []hien.Event{event(t, 22, hien.LeadGiven, consent.AdsAudience, happened, unbound, given(t, consent.AdsAudience))}},
 		{"lead-visits-only", sending, []hien.Event{event(t, 3, hien.LeadGiven, consent.VisitFrequency, happened, zone, given(t, consent.VisitFrequency))}},
 		{"consent-some", sending, []hien.Event{event(t, 4, hien.ConsentChanged, consent.VisitFrequency, happened, zone, given(t, consent.VisitFrequency, consent.ContactZalo))}},
 		{"consent-all", sending, []hien.Event{event(t, 5, hien.ConsentChanged, consent.ContactZalo, happened, zone, given(t, all...))}},
