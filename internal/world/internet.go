@@ -225,10 +225,21 @@ func (in *Internet) serveTCP(l net.Listener, serve func(net.Conn)) {
 	})
 }
 
+// echo says everything again, for as long as it hears something: a guest's
+// download may go on for longer than any test expects on a busy machine.
 func echo(c net.Conn) {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Minute))
-	io.Copy(c, c)
+	word := make([]byte, 4<<10)
+	for {
+		c.SetDeadline(time.Now().Add(time.Minute))
+		n, err := c.Read(word)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(word[:n]); err != nil {
+			return
+		}
+	}
 }
 
 // serveUDP answers from the address that was asked, which may be any of a
