@@ -95,6 +95,7 @@ type daemon struct {
 	zones   *stage
 	sinks   *stage       // at most one so far
 	uplink  *dns.Watcher // whether the shop has internet
+	program *program     // its code in memory
 
 	copying   sync.Mutex // held while a backup is made
 	reloading sync.Mutex // held while a configuration is put in force
@@ -132,7 +133,7 @@ func serve(ctx context.Context, path string, cfg *config.Config, clock clock, lo
 	starts := startsOf(cfg.RunDir)
 	safe := starts.begin(clock.now()) && cfg.SafeMode
 	defer starts.end()
-	d := &daemon{path: path, log: log, clock: clock, started: clock.now(), cfg: cfg, safe: safe,
+	d := &daemon{path: path, log: log, clock: clock, started: clock.now(), cfg: cfg, safe: safe, program: ownProgram(),
 		open: make(map[string]*openZone), trouble: make(map[string]string)}
 	if d.door, err = firewall.Open(ctx, firewall.Options{Log: log, Backend: firewall.Backend(cfg.Firewall), Refill: d.resume}); err != nil {
 		return err
@@ -183,7 +184,7 @@ func serve(ctx context.Context, path string, cfg *config.Config, clock clock, lo
 	group.Go(func() error { return d.watchUplinks(ctx) })
 	group.Go(func() error { return d.uplink.Run(ctx) })
 	group.Go(func() error { return d.tick(ctx) })
-	group.Go(func() error { ownProgram().keepSmall(ctx); return nil })
+	group.Go(func() error { d.program.keepSmall(ctx); return nil })
 	group.Go(func() error { return d.reloads(ctx, hup) })
 	d.setStage(cfg, true)
 	log.Info("hien runs", "version", hien.Version, "store", cfg.StoreID)

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +19,8 @@ import (
 // counts them all as resident.
 type program struct {
 	mapped []extent
+	conns  atomic.Int64  // that guests have opened
+	busy   chan struct{} // holds one notice that more of them have come
 }
 
 type extent struct{ start, end uintptr }
@@ -25,7 +29,8 @@ type extent struct{ start, end uintptr }
 // go, and come back from the file by themselves. In others, the linker's
 // tables among them, what was written would be lost. Where they cannot be
 // found there are none.
-func ownProgram() (p program) {
+func ownProgram() *program {
+	p := &program{busy: make(chan struct{}, 1)}
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return p
@@ -55,28 +60,59 @@ func ownProgram() (p program) {
 	return p
 }
 
-// How often the program is looked at, and how much of it may be resident then.
-// While nobody comes it stays below that, and nothing is let go.
+// When the program is looked at, and how much of it may be in memory then. What
+// guests make it use at once is some 12 MiB, and stays while they come.
 const (
-	trimEvery = 250 * time.Millisecond
-	trimAbove = 8 << 20 // bytes
+	trimEvery = 2 * time.Second
+	trimAbove = 8 << 20 // bytes, at rest
+
+	trimConns = 16       // connections of guests
+	trimBusy  = 13 << 20 // bytes, when so many have come
 )
 
-// keepSmall lets the program's pages go whenever more than trimAbove of them
-// are resident: after the start, and while many guests come at once.
-func (p program) keepSmall(ctx context.Context) {
+// keepSmall lets the program's pages go when many of them are in memory: after
+// the start, and when many guests have come at once.
+func (p *program) keepSmall(ctx context.Context) {
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
-	for {
-		if residentFiles() > trimAbove {
+	for most := trimAbove; ; {
+		if residentFiles() > most {
 			p.trim()
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			most = trimAbove
+		case <-p.busy:
+			most = trimBusy
 		}
 	}
+}
+
+// came counts a connection of a guest.
+func (p *program) came() {
+	if p.conns.Add(1)%trimConns == 0 {
+		select {
+		case p.busy <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// A countedListener tells of each connection that it accepts.
+type countedListener struct {
+	net.Listener
+	came func()
+}
+
+// Accept is the listener's.
+func (l countedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.came()
+	}
+	return c, err
 }
 
 // residentFiles is how many bytes of files this process has in memory; for the
@@ -96,7 +132,7 @@ func residentFiles() int {
 
 // trim lets the program's pages go. What is used again comes back by a minor
 // fault each, a hundred or so of them; what only the start has used does not.
-func (p program) trim() {
+func (p *program) trim() {
 	for _, e := range p.mapped {
 		unix.Syscall(unix.SYS_MADVISE, e.start, e.end-e.start, unix.MADV_DONTNEED)
 	}

@@ -154,7 +154,7 @@ func (d *daemon) openZone(ctx context.Context, z hien.Zone, index int, opened fu
 		return errLinkGone
 	})
 	group.Go(func() error { return watchAddresses(ctx, z.Interface, prefixes) })
-	group.Go(func() error { return server.Serve(ctx, listener) })
+	group.Go(func() error { return server.Serve(ctx, countedListener{listener, d.program.came}) })
 	if services.DNSPort != 0 {
 		if o.names, err = d.forwarder(z, services, neighbours, addrs); err != nil {
 			return err
