@@ -35,7 +35,11 @@ func (s *Settings) due(asked []consent.Purpose, m Member, now Moment) (due, sett
 // current reports whether an answer was given to what would be asked today,
 // and not too long ago.
 func (s *Settings) current(a Answered, now Moment) bool {
-	return a.Substance == s.Asker.Substance() && !s.tooOld(a.At, now)
+	today := s.Asker
+	if today.Policy == nil {
+		today = s.Quiet
+	}
+	return today.Policy != nil && a.Substance == today.Substance() && !s.tooOld(a.At, now)
 }
 
 // tooOld reports whether a consent of that moment has to be given anew. What no

@@ -135,7 +135,7 @@ func TestTheSameAnswerToAnotherNoticeIsKept(t *testing.T) {
 // TestGoingOnIsNoYesToWhatIsNew: of a member who was asked again and went on
 // without an answer the visits are counted here and told to nobody, until the
 // notice of today is agreed to; nor while the policy is damaged, and the notice
-// of today unknown.
+// of today unknown. A shop that asks nobody any more has one all the same.
 func TestGoingOnIsNoYesToWhatIsNew(t *testing.T) {
 	p := newPorch(t)
 	d := device(1)
@@ -179,4 +179,9 @@ func TestGoingOnIsNoYesToWhatIsNew(t *testing.T) {
 	p.giveAs(d, "0987654321", both...)
 	p.nextStay(24 * time.Hour)
 	told("agreed to anew", 5)
+
+	p.settings.Quiet, p.settings.Asker = p.settings.Asker, consent.Asker{}
+	p.Reload(p.settings)
+	goesOn()
+	told("where nobody is asked any more", 6)
 }

@@ -69,6 +69,7 @@ type Settings struct {
 	StoreName string
 	Zones     []Zone
 	Asker     consent.Asker   // one that is not ready asks nothing (R-CON-4)
+	Quiet     consent.Asker   // whose notice today's would be, where nobody is asked any more
 	Retention *consent.Policy // how long things are kept; nil: nothing is deleted for its age
 	Brand     BrandKey        // none: no number is asked
 	Earlier   []BrandKey      // by which people may still be known

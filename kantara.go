@@ -97,7 +97,11 @@ func Kantara(p Person, today consent.Asker, store string, key ed25519.PublicKey)
 			line = asks[i].Line + ": " + asks[i].Detail
 		}
 		purpose := kantaraPurpose{Purpose: line, Categories: []string{string(a.Purpose)}, Type: "EXPLICIT", Data: []string{"phone number, pseudonymised"},
-			Termination: "withdrawal, by the receipt's link", Disclosed: len(c.Recipients) > 0, To: strings.Join(c.Recipients, ", ")}
+			Termination: "withdrawal, by the receipt's link", To: strings.Join(c.Recipients, ", ")}
+		if purpose.To == "" && a.Purpose.HandsOn() {
+			purpose.To = line // which says to whom
+		}
+		purpose.Disclosed = purpose.To != ""
 		if a.Purpose.Reaches() {
 			purpose.Data = append(purpose.Data, "phone number, sealed")
 		}

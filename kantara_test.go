@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -129,6 +130,14 @@ func TestAKantaraReceiptIsOfWhatWasShown(t *testing.T) {
 	text, asShown, err := hien.Kantara(person, alone, "Quán Mới", nil)
 	if r, _ := kantaraOf(t, person, alone, nil); err != nil || asShown || r["jurisdiction"] != "EU" || purposesOf(r)[0]["thirdPartyDisclosure"] != false || kantaraSchema(t).Validate(r) != nil {
 		t.Errorf("%v, as shown %v; want what is so today, and that it is told\n%s", err, asShown, text)
+	}
+	p = newPorch(t)
+	p.settings.Asker.Controller.Delivers, p.settings.Asker.Controller.Recipients = false, nil
+	p.settings.Zones[0].Purposes = []consent.Purpose{"share_partner:banh-mau"}
+	p.Reload(p.settings)
+	person = p.given("share_partner:banh-mau")
+	if r, _ := kantaraOf(t, person, alone, nil); purposesOf(r)[0]["thirdPartyDisclosure"] != true || !strings.Contains(fmt.Sprint(purposesOf(r)[0]["thirdPartyName"]), "banh-mau") {
+		t.Errorf("a partner gets it, and the receipt says %v", purposesOf(r))
 	}
 }
 

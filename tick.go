@@ -200,7 +200,7 @@ func (g *Gateway) endStays(ctx context.Context, over []Guest, now Moment) error 
 // would be asked today. The next visit that is told has the right number.
 func (g *Gateway) visited(m Member, v Visit, since time.Duration, now Moment) (Event, error) {
 	settings := g.settings.Load()
-	if settings.Asker.Policy == nil || !settings.current(m.Answered[consent.VisitFrequency], now) {
+	if !settings.current(m.Answered[consent.VisitFrequency], now) {
 		return Event{}, nil
 	}
 	f := VisitFacts{Number: v.Number, SinceLast: since}

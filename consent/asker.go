@@ -65,17 +65,15 @@ func (p *Policy) ask(language string, purpose Purpose, fill func(string) string)
 // Substance is what matters in the policy's notices for a controller, whatever
 // their language, the shop's name and the purposes: the policy's version, by
 // which channels and at most how often people are reached, who decides, who
-// receives, who works for it and carries codes, and where data goes. What was
-// agreed to under another substance is asked for again (R-CON-9). An address or
-// a telephone number that changes is none.
+// receives and works for it, and where data goes. What was agreed to under
+// another substance is asked for again (R-CON-9). An address or a telephone number
+// that changes is none; nor is who carries codes: they are given a number when it
+// is typed, below the notice that names them, and nothing of who gave it before.
 func (p *Policy) Substance(c Controller) Hash {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hien substance 1\n%q %q %q %q %q\n", p.Version, c.Name, c.TaxID, c.Operator, c.Transfer)
 	for _, name := range slices.Sorted(slices.Values(c.Recipients)) {
 		fmt.Fprintf(&b, "recipient %q\n", name)
-	}
-	for _, name := range slices.Sorted(slices.Values(c.Carriers)) {
-		fmt.Fprintf(&b, "carrier %q\n", name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Purposes)) {
 		use := p.Purposes[name]

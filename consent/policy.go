@@ -229,7 +229,8 @@ func (para Paragraph) applies(c Controller, purposes []Purpose, noNumber bool) b
 	case "recipients":
 		return len(c.Recipients) > 0
 	case "no_recipients":
-		return len(c.Recipients) == 0 && c.Operator == "" && (noNumber || len(c.Carriers) == 0)
+		return len(c.Recipients) == 0 && c.Operator == "" && c.Transfer == "" && (noNumber || len(c.Carriers) == 0) &&
+			!slices.ContainsFunc(purposes, Purpose.HandsOn)
 	case "carriers":
 		return !noNumber && len(c.Carriers) > 0
 	case "operator":

@@ -135,7 +135,8 @@ func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
 	}
 	alone := owner
 	alone.Recipients, alone.Operator, alone.Carriers = nil, "", nil
-	carried, operated := alone, alone
+	carried, operated, abroad := alone, alone, alone
+	abroad.Transfer = "Singapore"
 	carried.Carriers, operated.Operator = owner.Carriers, owner.Operator
 	logged := owner
 	logged.AccessLog = true
@@ -165,6 +166,9 @@ func TestWhatANoticeTellsDependsOnWhatIsAsked(t *testing.T) {
 		"who carries the code":               {text(carried, consent.ContactZalo), "given to eSMS (ViHAT), Công ty Nhắn tin Mẫu, only", true},
 		"that somebody receives the number":  {text(carried, consent.ContactZalo), "Nobody else receives", false},
 		"that somebody works for the shop":   {text(operated, consent.ContactZalo), "Nobody else receives", false},
+		"that it goes abroad":                {text(abroad, consent.ContactZalo), "Nobody else receives", false},
+		"that a partner gets it":             {text(alone, "share_partner:banh-mau"), "Nobody else receives", false},
+		"that advertisers get it":            {text(alone, consent.AdsAudience), "Nobody else receives", false},
 		"no carrier, when there is none":     {text(alone, consent.ContactZalo), "is given to", false},
 		"no carrier of the till's code":      {here.Text(), "is given to", false},
 		"that nobody has what nobody sends":  {here.Text(), "Nobody else receives", true},
@@ -293,12 +297,16 @@ func TestTheSubstanceIsWhatMatters(t *testing.T) {
 		"name": func(c *consent.Controller) { c.Name += "x" }, "tax id": func(c *consent.Controller) { c.TaxID += "1" },
 		"operator": func(c *consent.Controller) { c.Operator = "" }, "transfer": func(c *consent.Controller) { c.Transfer = "x" },
 		"recipients": func(c *consent.Controller) { c.Recipients = append(slices.Clone(c.Recipients), "x") },
-		"carrier":    func(c *consent.Controller) { c.Carriers = append(slices.Clone(c.Carriers), "x") },
 	} {
 		c := owner
 		if change(&c); of("vi", "Quán", c, everyPurpose) == same {
 			t.Errorf("another %s is the same in substance", what)
 		}
+	}
+	another := owner
+	another.Carriers = []string{"another"}
+	if of("vi", "Quán", another, everyPurpose) != same {
+		t.Error("who agreed before is asked again for a carrier, who gets nothing of it")
 	}
 	text, err := os.ReadFile("policies/vn-2026.json")
 	if err != nil {

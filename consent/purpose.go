@@ -51,6 +51,12 @@ func (p Purpose) Reaches() bool {
 	return strings.HasPrefix(string(p), sharePartner)
 }
 
+// HandsOn reports whether the purpose is that somebody else gets the number: an
+// advertising platform, or a partner.
+func (p Purpose) HandsOn() bool {
+	return p == AdsAudience || strings.HasPrefix(string(p), sharePartner)
+}
+
 // MaxPartners is with how many partners a zone asks to share at most. Beside
 // all other purposes, and with everything as long as it may be, the page of the
 // whole notice has room for no more in the first window of its connection

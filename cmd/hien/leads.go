@@ -70,7 +70,7 @@ func exportLeads(ctx context.Context, c *call) error {
 // tellLeftOut says beside an export what is not in it.
 func (c *call) tellLeftOut(left control.LeftOut) {
 	if left.Permissions > 0 {
-		fmt.Fprintf(c.err, "left out: %s of %s, %s, with other channels, caps or\nrecipients. They are asked again when they come back.\n",
+		fmt.Fprintf(c.err, "left out: %s of %s, %s, with other channels, caps or\nrecipients. They are exported again once today's is agreed to.\n",
 			plural(left.Permissions, "permission", "permissions"), plural(left.People, "person", "people"), left.Why)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,7 +72,7 @@ func finishRestore(cfg *config.Config) error {
 		return fmt.Errorf("finish a restore: %w", err)
 	}
 	brand, err := os.ReadFile(filepath.Join(stage, stagedBrand))
-	if err == nil {
+	if there, thereErr := os.ReadFile(cfg.BrandKeyFile); err == nil && (thereErr != nil || !bytes.Equal(there, brand)) {
 		err = putFile(cfg.BrandKeyFile, brand)
 	}
 	if unlessMissing(err) != nil { // putFile makes the directory: what is missing is a brand key in the backup

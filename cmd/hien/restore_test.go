@@ -573,8 +573,12 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 		"when everything was":              {map[string]string{sqlite.FileName: "new record", routerKeyName: "new key", readyName: ""}, []string{"log", sqlite.FileName, routerKeyName}, "new record", "new key", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			brand, wantBrand := filepath.Join(t.TempDir(), "brand.key"), "old brand key"
-			write(t, brand, wantBrand)
+			brand, hadBrand := filepath.Join(t.TempDir(), "brand.key"), "old brand key"
+			wantBrand := hadBrand
+			if name == "when everything was" {
+				hadBrand = "new brand key"
+			}
+			write(t, brand, hadBrand)
 			if _, ready := c.staged[readyName]; ready {
 				c.staged[stagedBrand], wantBrand = "new brand key", "new brand key"
 			}
@@ -590,6 +594,10 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			before, err := os.Stat(brand)
+			if err != nil {
+				t.Fatal(err)
+			}
 			for range 2 { // the next start, and the one after it
 				if err := finishRestore(&config.Config{DataDir: dir, BrandKeyFile: brand}); err != nil {
 					t.Fatal(err)
@@ -597,6 +605,9 @@ func TestAPowerCutDuringARestore(t *testing.T) {
 			}
 			if got, err := os.ReadFile(brand); err != nil || string(got) != wantBrand {
 				t.Errorf("the brand key: %q, %v; want %q", got, err, wantBrand)
+			}
+			if after, err := os.Stat(brand); err != nil || os.SameFile(before, after) != (wantBrand == hadBrand) {
+				t.Errorf("%v; a brand key that is there already is left alone, where the daemon may not write, and another is put there", err)
 			}
 			want := []string{sqlite.FileName, routerKeyName}
 			if c.withLog {

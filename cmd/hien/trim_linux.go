@@ -115,19 +115,18 @@ func (l countedListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// residentFiles is how many bytes of files this process has in memory; for the
-// daemon that is its program, but for some pages of the livebook. 0 when the
+// residentFiles is how many bytes of files this process has in memory: its
+// program. The livebook is on a tmpfs, which counts as shared memory. 0 when the
 // kernel does not say.
 func residentFiles() int {
-	text, err := os.ReadFile("/proc/self/statm") // size resident shared text lib data dt, in pages (proc(5))
+	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
-	var size, rss, shared int
-	if _, err := fmt.Sscan(string(text), &size, &rss, &shared); err != nil {
-		return 0
-	}
-	return shared * os.Getpagesize()
+	_, behind, _ := strings.Cut(string(text), "\nRssFile:") // since Linux 4.5 (proc(5))
+	var kib int
+	fmt.Sscan(behind, &kib)
+	return kib << 10
 }
 
 // trim lets the program's pages go. What is used again comes back by a minor

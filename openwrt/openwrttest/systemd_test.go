@@ -96,6 +96,7 @@ func TestTheUnitAgreesWithTheRouters(t *testing.T) {
 		"AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE\n",
 		"CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE\n",
 		"ExecStartPre=+/usr/bin/chown -h root:hien /etc/config/hien\nExecStartPre=+/usr/bin/chmod 0640 /etc/config/hien\n",
+		"ExecStartPre=+/usr/bin/chown -hR hien:hien /etc/hien /var/lib/hien\n", "ReadWritePaths=-/etc/hien\n", // what root restored, and the brand key after a power cut
 		"TimeoutStopSec=15\n", "RestartSec=5\n", "StateDirectory=hien\n", "RuntimeDirectory=hien\n",
 	} {
 		if !strings.Contains(string(text), want) {

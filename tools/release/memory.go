@@ -123,7 +123,7 @@ func rest(ctx context.Context, program string) error {
 	return nil
 }
 
-// inSmallPages mounts a tmpfs on dir and copies the program there: its pages are
+// inSmallPages mounts a ramfs on dir and copies the program there: its pages are
 // cached one by one, as a router's are. From other file systems Linux 6.18 and
 // later map as much around a page as was read at once, up to the whole program.
 func inSmallPages(dir, program string) (string, error) {
@@ -134,8 +134,8 @@ func inSmallPages(dir, program string) (string, error) {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return "", fmt.Errorf("keep mounts to ourselves: %w", err)
 	}
-	if err := syscall.Mount("hien-rest", dir, "tmpfs", 0, "mode=700"); err != nil {
-		return "", fmt.Errorf("mount a tmpfs: %w", err)
+	if err := syscall.Mount("hien-rest", dir, "ramfs", 0, ""); err != nil {
+		return "", fmt.Errorf("mount a ramfs: %w", err)
 	}
 	copied := filepath.Join(dir, filepath.Base(program))
 	return copied, os.WriteFile(copied, text, 0o755)
