@@ -3,6 +3,7 @@ package setup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -141,13 +142,16 @@ func TestUndoAfterSeveralSetups(t *testing.T) {
 		name  string
 		owner []string // what he adds after each setup but the last
 		gone  bool     // there was no file before the first setup
+		other bool     // behind each there is a setup that changes another file alone
 	}{
-		{"nobody changes anything", []string{"", ""}, false},
-		{"nobody changes anything, and there was nothing", []string{"", ""}, true},
-		{"the owner changes it after the first", []string{own, ""}, false},
-		{"the owner changes it after the first, and there was nothing", []string{own, ""}, true},
-		{"the owner changes it after the second", []string{"", own}, false},
-		{"the owner changes it again and again", []string{own, "# and more\n"}, false},
+		{"nobody changes anything", []string{"", ""}, false, false},
+		{"nobody changes anything, and some leave it alone", []string{"", ""}, false, true},
+		{"the owner changes it, and some leave it alone", []string{own, ""}, false, true},
+		{"nobody changes anything, and there was nothing", []string{"", ""}, true, false},
+		{"the owner changes it after the first", []string{own, ""}, false, false},
+		{"the owner changes it after the first, and there was nothing", []string{own, ""}, true, false},
+		{"the owner changes it after the second", []string{"", own}, false, false},
+		{"the owner changes it again and again", []string{own, "# and more\n"}, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(t, 1)
@@ -159,6 +163,9 @@ func TestUndoAfterSeveralSetups(t *testing.T) {
 			for i := 0; ; i++ {
 				now = append(slices.Clone(now), "# setup\n"...)
 				must(t, m.setup.Write(map[string][]byte{"hien": now}))
+				if c.other {
+					must(t, m.setup.Write(map[string][]byte{"dhcp": fmt.Appendf(nil, "# setup %d\n", i)}))
+				}
 				if i == len(c.owner) {
 					break
 				}

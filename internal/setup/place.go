@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -58,6 +57,7 @@ type record struct {
 	ID    string   `json:"id"`   // no other has it
 	Boot  string   `json:"boot"` // as the kernel calls the run of the machine in which it was
 	Files []change `json:"files"`
+	Ours  string   `json:"ours,omitempty"` // SHA-256 of Hiên's own file as the last setup left it that changed it: this one or one before
 }
 
 // A change is a file that a setup has changed.
@@ -67,10 +67,9 @@ type change struct {
 	After   string `json:"after"` // SHA-256 of its text as it was changed
 }
 
-// made reports whether a file's text is what the setup has made of it.
-func (r *record) made(file string, now []byte) bool {
-	return slices.ContainsFunc(r.Files, func(c change) bool { return c.File == file && c.After == sum(now) })
-}
+// made reports whether the text of Hiên's own file is what setups have made of
+// it.
+func (r *record) made(now []byte) bool { return r.Ours == sum(now) }
 
 func sum(text []byte) string {
 	s := sha256.Sum256(text)
@@ -113,6 +112,11 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 		return nil, fmt.Errorf("keep the files as they are: %w", err)
 	}
 	r := &record{ID: rand.Text(), Boot: boot}
+	if last, err := p.load(keptName); err == nil {
+		r.Ours = last.Ours
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("keep the files as they are: %w", err)
+	}
 	for _, file := range append([]string{hienFile}, routerFiles...) {
 		text, changes := after[file]
 		if !changes {
@@ -132,6 +136,7 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 		}
 		r.Files = append(r.Files, c)
 		if file == hienFile {
+			r.Ours = c.After
 			if err := p.keepOriginal(before, c.Existed); err != nil {
 				return nil, fmt.Errorf("keep %s as it is: %w", p.path(file), err)
 			}
@@ -157,7 +162,7 @@ func (p Place) keepOriginal(now []byte, existed bool) error {
 	if err != nil && !first {
 		return err
 	}
-	if !first && last.made(hienFile, now) {
+	if !first && last.made(now) {
 		return nil
 	}
 	err = p.remove(originalName, noneName)
@@ -248,7 +253,7 @@ func (p Place) original(now []byte) (text []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, unlessMissing(err)
 	}
-	if !r.made(hienFile, now) {
+	if !r.made(now) {
 		return nil, false, nil
 	}
 	if p.has(noneName) {
