@@ -24,7 +24,7 @@ type bound struct {
 // where says in which section an option stands.
 func where(option string) string {
 	switch option {
-	case "store_name", "policy", "mode", "recipient":
+	case "store_name", "policy", "mode", "recipient", "operator", "transfer":
 		return "hien"
 	}
 	if strings.HasPrefix(option, "controller_") {

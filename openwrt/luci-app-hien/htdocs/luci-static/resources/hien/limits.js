@@ -15,6 +15,8 @@ const table = {
 	controller_tax_id: { text: 32 },
 	controller_contact: { text: 120 },
 	recipient: { list: true, text: 80 },
+	operator: { text: 120 },
+	transfer: { text: 120 },
 	policy: { word: /^(vn-2026|vn-2023|eu-gdpr)$/ },
 	mode: { word: /^(frequency|basic)$/ },
 	offer: { text: 200 },

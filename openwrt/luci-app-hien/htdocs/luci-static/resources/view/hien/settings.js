@@ -138,6 +138,8 @@ return view.extend({
 		field(s, form.Value, 'controller_tax_id', _('Tax id'));
 		field(s, form.Value, 'controller_contact', _('For questions about data'), _('An address for mail, or a telephone number.'));
 		field(s, form.DynamicList, 'recipient', _('Who receives data'), _('By name, such as the platform. At least one as soon as data is delivered.'));
+		field(s, form.Value, 'operator', _('Who works on it for the shop'), _('A company that runs this gateway for the shop, if there is one.'));
+		field(s, form.Value, 'transfer', _('Where data goes abroad'), _('The countries, if it does.'));
 		one(s, policies(), 'policy', _('By which law'));
 		one(s, modes(), 'mode', _('What is kept of a person'), _('With a number and one time alone, visits cannot be counted.'));
 
