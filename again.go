@@ -35,23 +35,28 @@ func (s *Settings) due(asked []consent.Purpose, m Member, now Moment) (due, sett
 // current reports whether an answer was given to what would be asked today,
 // and not too long ago.
 func (s *Settings) current(a Answered, now Moment) bool {
-	today := s.Asker
-	if today.Policy == nil {
-		today = s.Quiet
-	}
+	today := s.today()
 	return today.Policy != nil && a.Substance == today.Substance() && !s.tooOld(a.At, now)
+}
+
+// today is who asks, or would if anybody were asked.
+func (s *Settings) today() consent.Asker {
+	if s.Asker.Policy != nil {
+		return s.Asker
+	}
+	return s.Today
 }
 
 // tooOld reports whether a consent of that moment has to be given anew. What no
 // clock can tell is not.
 func (s *Settings) tooOld(at, now Moment) bool {
-	p := s.Asker.Policy
+	p := s.today().Policy
 	return p != nil && at.InStep && now.InStep && at.Wall.Before(p.Terms(now.Wall).Age)
 }
 
 // longAgo reports whether a no of that moment may be asked about again.
 func (s *Settings) longAgo(at, now Moment) bool {
-	p := s.Asker.Policy
+	p := s.today().Policy
 	return p != nil && at.InStep && now.InStep && now.Wall.Sub(at.Wall) > time.Duration(p.AskAgainDays)*24*time.Hour
 }
 

@@ -180,8 +180,11 @@ func TestGoingOnIsNoYesToWhatIsNew(t *testing.T) {
 	p.nextStay(24 * time.Hour)
 	told("agreed to anew", 5)
 
-	p.settings.Quiet, p.settings.Asker = p.settings.Asker, consent.Asker{}
+	p.settings.Today, p.settings.Asker = p.settings.Asker, consent.Asker{}
 	p.Reload(p.settings)
 	goesOn()
 	told("where nobody is asked any more", 6)
+	if p.mine(d).Asker.Policy == nil {
+		t.Error("the page on which it is taken back has no words for what stands")
+	}
 }

@@ -62,8 +62,8 @@ type Bound struct {
 // and cap are not what was shown, and none are told.
 func (s *Settings) bound(proof consent.ID, p consent.Purpose, substance consent.Hash) Bound {
 	b := Bound{Proof: proof}
-	if s.Asker.Policy != nil && substance == s.Asker.Substance() {
-		use, _ := s.Asker.Policy.Use(p)
+	if today := s.today(); today.Policy != nil && substance == today.Substance() {
+		use, _ := today.Policy.Use(p)
 		b.Channels, b.MaxPerMonth = use.Channels, use.MaxPerMonth
 	}
 	return b

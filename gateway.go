@@ -68,13 +68,12 @@ type Settings struct {
 	StoreID   string
 	StoreName string
 	Zones     []Zone
-	Asker     consent.Asker   // one that is not ready asks nothing (R-CON-4)
-	Quiet     consent.Asker   // whose notice today's would be, where nobody is asked any more
-	Retention *consent.Policy // how long things are kept; nil: nothing is deleted for its age
-	Brand     BrandKey        // none: no number is asked
-	Earlier   []BrandKey      // by which people may still be known
-	Seal      SealKey         // none: no purpose that reaches the person
-	Sender    Sender          // nil: no code is sent
+	Asker     consent.Asker // one that is not ready asks nothing (R-CON-4)
+	Today     consent.Asker // by whose policy things are kept, and whose notice today's is, also where nobody is asked; without a policy nothing is deleted for its age
+	Brand     BrandKey      // none: no number is asked
+	Earlier   []BrandKey    // by which people may still be known
+	Seal      SealKey       // none: no purpose that reaches the person
+	Sender    Sender        // nil: no code is sent
 
 	// OneTime keeps a number and one time, no history of a person: whoever
 	// answers as before leaves nothing more behind.

@@ -39,7 +39,7 @@ func (q *Inquiry) stale(keep time.Duration, now Moment) bool {
 type Mine struct {
 	Receipt  string          // of this stay, see ReceiptShown; else empty
 	Standing consent.Consent // of the member whose device it is; allows nothing for any other
-	Asker    consent.Asker
+	Asker    consent.Asker   // who words the purposes, also where nobody is asked any more
 	Asked
 }
 
@@ -58,7 +58,7 @@ func (g *Gateway) Mine(ctx context.Context, d Device, now Moment) (Mine, error) 
 	if err != nil {
 		return Mine{}, err
 	}
-	return Mine{Receipt: guest.shownReceipt(now), Standing: g.member(ctx, d.Guest).Consent, Asker: g.settings.Load().Asker,
+	return Mine{Receipt: guest.shownReceipt(now), Standing: g.member(ctx, d.Guest).Consent, Asker: g.settings.Load().today(),
 		Asked: g.asked(guest.Inquiry, consent.Hash{}, now)}, nil
 }
 

@@ -85,11 +85,7 @@ func (g *Gateway) unrefused(ctx context.Context, mac MAC, asked []consent.Purpos
 // refusedSince is the first day whose refusals still count; empty for all, when
 // no clock can tell: nobody is asked again for want of one.
 func (g *Gateway) refusedSince(now Moment) string {
-	s := g.settings.Load()
-	p := s.Asker.Policy
-	if p == nil {
-		p = s.Retention // nothing is asked any more, and what was refused goes all the same
-	}
+	p := g.settings.Load().today().Policy // what was refused goes also where nothing is asked any more
 	if p == nil || !now.InStep {
 		return ""
 	}

@@ -135,7 +135,7 @@ func TestRefusalsGoWhenNothingIsAskedAnyMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.nextStay(24 * time.Hour)
-	p.settings.Asker, p.settings.Retention = consent.Asker{}, p.settings.Asker.Policy
+	p.settings.Asker, p.settings.Today = consent.Asker{}, p.settings.Asker
 	p.Reload(p.settings)
 	mark := p.parts.Router.RefusalMark(d.Guest.MAC)
 	if no, err := p.record.Refused(t.Context(), mark, ""); err != nil || !slices.Equal(no, both) {

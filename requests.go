@@ -97,7 +97,7 @@ func (g *Gateway) OpenRequest(ctx context.Context, kind, channel, by string, now
 	if !known || !slices.Contains(RequestChannels, channel) {
 		return Request{}, fmt.Errorf("%w: %s by %s", ErrRequestKind, kind, channel)
 	}
-	clock := deadline.NewClock(now.Wall, g.settings.Load().Asker.Controller.Delivers)
+	clock := deadline.NewClock(now.Wall, g.settings.Load().today().Controller.Delivers)
 	return g.parts.Requests.OpenRequest(ctx, Request{Kind: kind, Channel: channel, By: by, Policy: policy.Version,
 		Received: now.Wall, AckDue: clock.AckDue, Due: clock.Due, Latest: clock.Extended}, policy.Terms(now.Wall).Requests)
 }

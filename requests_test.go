@@ -18,7 +18,7 @@ func asked(t *testing.T, year int, month time.Month, day int) *porch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.settings.Retention, p.parts.Requests = policy, p.record
+	p.settings.Today.Policy, p.parts.Requests = policy, p.record
 	p.Gateway = hien.NewGateway(p.parts, p.settings)
 	p.now.Wall = time.Date(year, month, day, 3, 0, 0, 0, time.UTC)
 	return p
@@ -53,7 +53,7 @@ func TestARequestHasItsLegalClock(t *testing.T) {
 // Why nothing can be done is told as it is: it is not the record's fault.
 func TestWithoutAPolicyNoRequestHasADeadline(t *testing.T) {
 	p := asked(t, 2026, 11, 23)
-	p.settings.Retention = nil
+	p.settings.Today.Policy = nil
 	p.Reload(p.settings)
 	if _, err := p.OpenRequest(t.Context(), "erase", "phone", "lan", p.now); !errors.Is(err, hien.ErrNoDeadline) {
 		t.Errorf("%v; want ErrNoDeadline", err)

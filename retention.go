@@ -140,7 +140,7 @@ func asClocksGo(from, to Moment) bool {
 
 // retain does one part of the daily run, when one is due.
 func (g *Gateway) retain(ctx context.Context, now Moment) error {
-	policy, r := g.settings.Load().Retention, &g.retention
+	policy, r := g.settings.Load().Today.Policy, &g.retention
 	if policy == nil || g.parts.Keeper == nil {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (g *Gateway) beginSweep(ctx context.Context, policy *consent.Policy, now Mo
 // keepsUnproven is how long a number that nobody has proved is kept, sealed
 // under a key that never leaves the daemon's memory (R-CON-11).
 func (g *Gateway) keepsUnproven() time.Duration {
-	if p := g.settings.Load().Retention; p != nil {
+	if p := g.settings.Load().Today.Policy; p != nil {
 		return p.Unproven()
 	}
 	return consent.MaxUnproven
@@ -241,7 +241,7 @@ func (g *Gateway) sweep(ctx context.Context, s *Sweep) (Swept, error) {
 }
 
 // Policy is by which things are kept and deleted; nil: by none.
-func (g *Gateway) Policy() *consent.Policy { return g.settings.Load().Retention }
+func (g *Gateway) Policy() *consent.Policy { return g.settings.Load().Today.Policy }
 
 // ErrNoRetention says that there is no policy by which things are kept, or no
 // record.
@@ -263,7 +263,7 @@ func (g *Gateway) RetentionDue(ctx context.Context, within time.Duration, now Mo
 }
 
 func (g *Gateway) sweepAll(ctx context.Context, now Moment, within time.Duration, dry bool) ([]Deletion, error) {
-	policy := g.settings.Load().Retention
+	policy := g.settings.Load().Today.Policy
 	switch {
 	case policy == nil || g.parts.Keeper == nil:
 		return nil, ErrNoRetention

@@ -19,7 +19,7 @@ func (p *porch) keeps() *consent.Policy {
 	if err != nil {
 		p.Fatal(err)
 	}
-	p.settings.Retention, p.parts.Keeper = policy, p.record
+	p.settings.Today.Policy, p.parts.Keeper = policy, p.record
 	p.Gateway = hien.NewGateway(p.parts, p.settings)
 	return policy
 }

@@ -44,18 +44,16 @@ func validPartner(id string) bool {
 // the person is in, and so needs the sealed number. A purpose that only
 // counts never carries it.
 func (p Purpose) Reaches() bool {
-	switch p {
-	case ContactZalo, ContactSMS, AdsAudience:
-		return true
-	}
-	return strings.HasPrefix(string(p), sharePartner)
+	return p == ContactZalo || p == ContactSMS || p.HandsOn()
 }
 
 // HandsOn reports whether the purpose is that somebody else gets the number: an
 // advertising platform, or a partner.
 func (p Purpose) HandsOn() bool {
-	return p == AdsAudience || strings.HasPrefix(string(p), sharePartner)
+	return p == AdsAudience || p.shares()
 }
+
+func (p Purpose) shares() bool { return strings.HasPrefix(string(p), sharePartner) }
 
 // MaxPartners is with how many partners a zone asks to share at most. Beside
 // all other purposes, and with everything as long as it may be, the page of the
@@ -68,7 +66,7 @@ const MaxPartners = 2
 func RoomFor(another Purpose, asked []Purpose) bool {
 	partners := 0
 	for _, p := range append(asked[:len(asked):len(asked)], another) {
-		if strings.HasPrefix(string(p), sharePartner) {
+		if p.shares() {
 			partners++
 		}
 	}

@@ -19,7 +19,7 @@ func TestWhatIsDoneForAPersonWhoAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.gateway.Reload(hien.Settings{StoreID: "a", Brand: hien.NewBrandKey(1), Retention: policy})
+	d.gateway.Reload(hien.Settings{StoreID: "a", Brand: hien.NewBrandKey(1), Today: consent.Asker{Policy: policy}})
 	in := func(args ...string) (int, string) {
 		status, out, errOut := said(t, append(args, "--config", configuration)...)
 		return status, out + errOut
@@ -82,7 +82,7 @@ func TestAnOlderSubjectOrReceiptTakesBackWhatStands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.gateway.Reload(hien.Settings{StoreID: "a", Brand: hien.NewBrandKey(1), Retention: policy})
+	d.gateway.Reload(hien.Settings{StoreID: "a", Brand: hien.NewBrandKey(1), Today: consent.Asker{Policy: policy}})
 	d.clock.sure = true
 	const secret = "abcdefghijklmnopqrstuvwx27"
 	key := hien.LeadKey("k1:" + strings.Repeat("1", 64))

@@ -253,7 +253,7 @@ func (d *daemon) settings(cfg *config.Config) (hien.Settings, error) {
 	s := hien.Settings{StoreID: cfg.StoreID, StoreName: cfg.StoreName, Zones: cfg.Zones, Seal: cfg.SealKey, OneTime: cfg.OneTime()}
 	asker, err := cfg.Asker()
 	if err == nil {
-		s.Retention, s.Quiet = asker.Policy, asker // of what was asked for before too
+		s.Today = asker // of what was asked for before too
 	}
 	// A shop that asks nobody any more finds people by their numbers all the
 	// same, who want what is theirs.

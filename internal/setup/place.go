@@ -112,10 +112,12 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 		return nil, fmt.Errorf("keep the files as they are: %w", err)
 	}
 	r := &record{ID: rand.Text(), Boot: boot}
-	if last, err := p.load(keptName); err == nil {
-		r.Ours = last.Ours
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	last, err := p.load(keptName)
+	if unlessMissing(err) != nil {
 		return nil, fmt.Errorf("keep the files as they are: %w", err)
+	}
+	if last != nil {
+		r.Ours = last.Ours
 	}
 	for _, file := range append([]string{hienFile}, routerFiles...) {
 		text, changes := after[file]
@@ -137,7 +139,7 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 		r.Files = append(r.Files, c)
 		if file == hienFile {
 			r.Ours = c.After
-			if err := p.keepOriginal(before, c.Existed); err != nil {
+			if err := p.keepOriginal(last, before, c.Existed); err != nil {
 				return nil, fmt.Errorf("keep %s as it is: %w", p.path(file), err)
 			}
 		}
@@ -155,18 +157,13 @@ func (p Place) keep(boot string, after map[string][]byte) (*record, error) {
 // keepOriginal keeps Hiên's own file as it is before the first setup, for an
 // undo to go back to. Once it is not what the last setup has made of it, its
 // owner has changed it, and to go back would throw that away: then none is
-// kept, and an undo only switches Hiên off.
-func (p Place) keepOriginal(now []byte, existed bool) error {
-	last, err := p.load(keptName)
-	first := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !first {
-		return err
-	}
-	if !first && last.made(now) {
+// kept, and an undo only switches Hiên off. last is nil before the first setup.
+func (p Place) keepOriginal(last *record, now []byte, existed bool) error {
+	if last != nil && last.made(now) {
 		return nil
 	}
-	err = p.remove(originalName, noneName)
-	if !first || err != nil {
+	err := p.remove(originalName, noneName)
+	if last != nil || err != nil {
 		return err
 	}
 	name := noneName
